@@ -1,0 +1,44 @@
+package simcluster
+
+import "math"
+
+// Shape gives the progress of a running job, in percent, at a fraction of its
+// run: from 0, as it starts, to 1, as it ends. A job caps it at 99.
+type Shape func(fraction float64) int
+
+// Linear rises evenly.
+func Linear(fraction float64) int {
+	return int(100 * fraction)
+}
+
+// None stays at 0 until the job ends.
+func None(float64) int {
+	return 0
+}
+
+// SlowStart is at 12 after half the run, then catches up.
+func SlowStart(fraction float64) int {
+	return int(100 * math.Pow(fraction, 3))
+}
+
+// FastStart is at 87 after half the run, then slows down.
+func FastStart(fraction float64) int {
+	return int(100 * (1 - math.Pow(1-fraction, 3)))
+}
+
+// IndexWait is at 99 after a fifth of the run and stays there: the data is in,
+// and the server waits for the indexes.
+func IndexWait(fraction float64) int {
+	return int(99 * min(1, 5*fraction))
+}
+
+// LinearTo rises evenly to percent, for a job that fails or hangs there.
+func LinearTo(percent int) Shape {
+	return func(fraction float64) int { return int(float64(percent) * fraction) }
+}
+
+// Lumps jumps each time one of the job's tasks is done, and stands still
+// between. All take equally long; tasks is at least 1.
+func Lumps(tasks int) Shape {
+	return func(fraction float64) int { return int(fraction*float64(tasks)) * 100 / tasks }
+}
