@@ -1,0 +1,120 @@
+package redact
+
+import (
+	"regexp"
+	"strings"
+)
+
+const (
+	space  = " \t\r\n\v\f"
+	quotes = "\"'`"
+
+	// trailing is punctuation that belongs to the sentence around a URL.
+	trailing = `.,;:!)]}\`
+
+	hostPort = `(?:\[[0-9A-Fa-f:.]*(?:%[\w.~-]*)?\]|[^:,]*)(?::[0-9]{1,5})?`
+)
+
+var (
+	// hostPorts is an authority without user information; several hosts are
+	// separated by commas (mongodb://a:1,b:2).
+	hostPorts = regexp.MustCompile(`^` + hostPort + `(?:,` + hostPort + `)*$`)
+
+	// pathQuery is a query after a path without a scheme, where a bare ? is a
+	// glob.
+	pathQuery = regexp.MustCompile(`\?[^?#/\s]*=[^#]*`)
+)
+
+// location takes the credentials out of a source that is a URL or a path. All
+// of it is one location, white space and quotes included.
+func location(s string) string {
+	if !strings.Contains(s, "://") {
+		s = pathQuery.ReplaceAllString(s, "")
+	}
+	return text(urls(s, ""))
+}
+
+// words applies urls to each word of a free text, because white space, quotes
+// and angle brackets end a URL there.
+func words(s string) string {
+	var out strings.Builder
+	for {
+		n := indexAny(s, space+quotes+"<>")
+		out.WriteString(urls(s[:n], trailing))
+		if n == len(s) {
+			return out.String()
+		}
+		out.WriteByte(s[n])
+		s = s[n+1:]
+	}
+}
+
+// urls removes user information and queries from the URLs in run. Characters
+// of keep that end the run don't belong to its query.
+func urls(run, keep string) string {
+	lastAt := strings.LastIndexByte(run, '@') // found once: run may be long
+	var out strings.Builder
+	inURL := false
+	for pos := 0; ; {
+		mark := pos + indexAny(run[pos:], `/\?#`)
+		out.WriteString(run[pos:mark])
+		if mark == len(run) {
+			return out.String()
+		}
+		switch {
+		case run[mark] == '?' && inURL:
+			pos = mark + indexAny(run[mark:], "#")
+			out.WriteString(afterQuery(run[mark:pos], keep))
+		case run[mark] == '?' || run[mark] == '#':
+			pos = mark + 1
+			out.WriteByte(run[mark])
+			inURL = false
+		default:
+			// The slashes may be escaped (s3:\/\/, by some JSON encoders),
+			// collapsed (s3:/, by path cleaning), or have no scheme.
+			pos = len(run) - len(strings.TrimLeft(run[mark:], `/\`))
+			slashes := run[mark:pos]
+			out.WriteString(slashes)
+			scheme := mark > 0 && run[mark-1] == ':'
+			isURL := scheme && strings.Count(slashes, "/") >= 2
+			if scheme || len(slashes) >= 2 {
+				var host string
+				host, pos = authority(run, pos, lastAt, isURL)
+				out.WriteString(host)
+			}
+			inURL = inURL || isURL
+		}
+	}
+}
+
+// authority returns what may stay of the authority at run[start:], and where
+// the run goes on after it. Where it is no certain URL (a//b@c), only the form
+// user:password@ counts as user information.
+func authority(run string, start, lastAt int, isURL bool) (host string, next int) {
+	end := start + indexAny(run[start:], `/\?#`)
+	host = run[start:end]
+	at := strings.LastIndexByte(host, '@')
+	bare := strings.TrimRight(host, trailing)
+	switch {
+	case at >= 0 && (isURL || strings.Contains(host[:at], ":")):
+		return host[at+1:], end
+	case hostPorts.MatchString(host):
+		return host, end
+	case lastAt > end: // the password has one of /\?# in it
+		return "", lastAt + 1
+	case isURL && !hostPorts.MatchString(bare): // cut off before the @
+		return mask + host[len(bare):], end
+	}
+	return host, end
+}
+
+// afterQuery returns what follows query in its URL's place: its last
+// characters that are in keep. A secret's key without a value stays too: the
+// value may stand in the quotes that end the URL, and is for pairs to find.
+func afterQuery(query, keep string) string {
+	last := query[strings.LastIndexAny(query, "?&;")+1:]
+	if key, value, ok := strings.Cut(last, "="); ok && value == "" && keep != "" && secretKey(key) {
+		return "?" + last
+	}
+	return query[len(strings.TrimRight(query, keep)):]
+}
