@@ -1,0 +1,194 @@
+package milvus
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"refresh-poller/internal/redact"
+)
+
+// The states of a job that the API documents. A newer server may send others:
+// they are not terminal.
+const (
+	StatePending    = "RefreshPending"
+	StateInProgress = "RefreshInProgress"
+	StateCompleted  = "RefreshCompleted"
+	StateFailed     = "RefreshFailed"
+)
+
+// Bounds on what is kept of the cluster's texts, in bytes.
+const (
+	maxMessage = 500
+	maxName    = 255 // Milvus's own limit of a collection's name
+	maxReason  = 4 << 10
+	maxSource  = 8 << 10
+)
+
+// Job is what the cluster says of a refresh job, without its credentials.
+type Job struct {
+	CollectionName string
+	// State is the API's own word, never empty.
+	State string
+	// Progress is 0 to 100; nil when the answer holds no such number.
+	Progress *int
+	// ExternalSource is a JSON text, a URL or empty.
+	ExternalSource string
+	// Reason says why the job failed.
+	Reason string
+	// StartTime and EndTime are zero until the job has started or ended.
+	StartTime, EndTime time.Time
+}
+
+// Terminal reports whether the job has ended.
+func (j Job) Terminal() bool { return j.State == StateCompleted || j.State == StateFailed }
+
+// answer is the body of every response:
+//
+//	{"code": 0, "data": {"jobId": 449503829274509300, "collectionName": "ext_books",
+//	  "state": "RefreshInProgress", "progress": 42, "externalSource": "…",
+//	  "startTime": 1712832000000, "endTime": 0}}
+//	{"code": 1100, "message": "refresh job 449503829274509300 not found"}
+//
+// externalSpec is left out on purpose: it holds access keys.
+type answer struct {
+	Code    number          `json:"code"`
+	Message string          `json:"message"`
+	Data    json.RawMessage `json:"data"`
+}
+
+type answerData struct {
+	JobID          number `json:"jobId"`
+	CollectionName string `json:"collectionName"`
+	State          string `json:"state"`
+	Progress       number `json:"progress"`
+	ExternalSource string `json:"externalSource"`
+	Reason         string `json:"reason"`
+	StartTime      number `json:"startTime"`
+	EndTime        number `json:"endTime"`
+}
+
+// number is an int64 that the API shows as a number or as a decimal string.
+// Anything else is not known, and no error.
+type number struct {
+	value int64
+	known bool
+}
+
+// UnmarshalJSON never fails and never passes through a float64.
+func (n *number) UnmarshalJSON(raw []byte) error {
+	value, err := strconv.ParseInt(strings.Trim(string(raw), `"`), 10, 64)
+	if err != nil {
+		value = 0 // ParseInt gives the nearest int64, which may be another job's id
+	}
+	*n = number{value: value, known: err == nil}
+	return nil
+}
+
+// read turns a response into a job, or says why it is none. The texts of both
+// are freed of the token and of the credentials that redact knows.
+func read(status int, header http.Header, body []byte, jobID int64, token string) (Job, error) {
+	var a answer
+	if err := decode(body, &a); err != nil {
+		failure := newError(kindOfStatus(status), status, "the answer is not the API's JSON", token)
+		failure.RetryAfter = retryAfter(header, time.Now())
+		return Job{}, failure
+	}
+	if a.Code.value != 0 {
+		failure := newError(kindOf(status, a.Code.value, a.Message, jobID), status, a.Message, token)
+		failure.Code = a.Code.value
+		failure.RetryAfter = retryAfter(header, time.Now())
+		return Job{}, failure
+	}
+	if status != http.StatusOK {
+		failure := newError(kindOfStatus(status), status, cmp.Or(a.Message, "the answer is not HTTP 200"), token)
+		failure.RetryAfter = retryAfter(header, time.Now())
+		return Job{}, failure
+	}
+	var d answerData
+	if fault := readData(a, &d, jobID); fault != "" {
+		return Job{}, newError(Temporary, status, fault, token)
+	}
+	return Job{
+		CollectionName: clean(d.CollectionName, token, maxName),
+		State:          clean(d.State, token, maxName),
+		Progress:       percent(d.Progress),
+		ExternalSource: cut(redact.Source(withoutToken(d.ExternalSource, token)), maxSource),
+		Reason:         clean(d.Reason, token, maxReason),
+		StartTime:      instant(d.StartTime),
+		EndTime:        instant(d.EndTime),
+	}, nil
+}
+
+// readData reads the data of a successful answer, or says what it lacks.
+func readData(a answer, d *answerData, jobID int64) (fault string) {
+	switch err := decode(a.Data, d); {
+	case !a.Code.known:
+		return "the answer has no code"
+	case err != nil:
+		return "the answer has no data"
+	case d.JobID.value != jobID:
+		return "the answer is about another job"
+	case d.State == "":
+		return "the answer has no state"
+	}
+	return ""
+}
+
+// decode leaves a field of the wrong type empty: json goes on after such an
+// error, and one odd field must not hide the job's state.
+func decode(raw []byte, into any) error {
+	err := json.Unmarshal(raw, into)
+	if _, odd := errors.AsType[*json.UnmarshalTypeError](err); odd {
+		return nil
+	}
+	return err
+}
+
+func percent(n number) *int {
+	if !n.known || n.value < 0 || n.value > 100 {
+		return nil
+	}
+	return new(int(n.value))
+}
+
+// maxInstant is the last millisecond of the year 9999, the last that RFC 3339
+// can write.
+const maxInstant = 253402300799999
+
+func instant(n number) time.Time {
+	if n.value <= 0 || n.value > maxInstant {
+		return time.Time{}
+	}
+	return time.UnixMilli(n.value).UTC()
+}
+
+// clean returns text without credentials and at most limit bytes of it.
+func clean(text, token string, limit int) string {
+	return cut(redact.Text(withoutToken(text, token)), limit)
+}
+
+// withoutToken takes out the token and, of user:password, the password: an
+// error message may repeat what it refuses.
+func withoutToken(text, token string) string {
+	_, password, _ := strings.Cut(token, ":")
+	return redact.Values(text, token, password)
+}
+
+// cut shortens text to limit bytes, between two characters.
+func cut(text string, limit int) string {
+	const mark = "…"
+	if len(text) <= limit {
+		return text
+	}
+	end := limit - len(mark)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + mark
+}

@@ -1,0 +1,99 @@
+// Package milvus asks a Milvus or Zilliz Cloud cluster about one refresh job of
+// an external collection, and sorts whatever comes back: into a Job, or into an
+// Error of one of a few kinds.
+//
+// What to do about an answer, how often to ask and where the token comes from
+// are not decided here.
+package milvus
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// UserAgent is what the cluster's access log shows of the poller.
+const UserAgent = "refresh-poller/0.1.0"
+
+// Timeout bounds one describe, from dialling to the last byte of the body.
+const Timeout = 10 * time.Second
+
+// maxBody is the largest answer read, in bytes. A real one has a few hundred.
+const maxBody = 1 << 20
+
+const describePath = "/v2/vectordb/jobs/external_collection/describe"
+
+// Client describes jobs of one cluster. It is safe for concurrent use and keeps
+// its connections for the next describe; make one for the process.
+type Client struct {
+	url  string
+	http *http.Client
+}
+
+// NewClient returns a client of the cluster at endpoint, in Endpoint's form.
+// It keeps up to connections of them open and idle.
+func NewClient(endpoint string, connections int) *Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = connections
+	transport.MaxResponseHeaderBytes = 64 << 10
+	// An answer is a few hundred bytes: not worth a gzip bomb.
+	transport.DisableCompression = true
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	return &Client{
+		url: endpoint + describePath,
+		http: &http.Client{
+			Transport: transport,
+			Timeout:   Timeout,
+			// The token is for the configured host; a redirect would carry it on.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// Describe asks for the job's state with the token, an API key or
+// user:password. Every error is an *Error, and neither it nor the job holds the
+// token or another credential that the cluster sent.
+//
+// The call is Zilliz Cloud's "Describe External Collection Refresh Job (V2)".
+func (c *Client) Describe(ctx context.Context, token string, jobID int64) (Job, error) {
+	req, err := c.request(ctx, token, jobID)
+	if err != nil {
+		return Job{}, newError(Misconfigured, 0, err.Error(), token)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return Job{}, newError(Temporary, 0, "no answer: "+err.Error(), token)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return Job{}, newError(kindOfStatus(res.StatusCode), res.StatusCode, "the answer broke off: "+err.Error(), token)
+	case len(body) > maxBody:
+		return Job{}, newError(kindOfStatus(res.StatusCode), res.StatusCode, "the answer is larger than 1 MiB", token)
+	}
+	return read(res.StatusCode, res.Header, body, jobID, token)
+}
+
+func (c *Client) request(ctx context.Context, token string, jobID int64) (*http.Request, error) {
+	body := fmt.Appendf(nil, `{"jobId": %d}`, jobID)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", UserAgent)
+	req.Header.Set("Request-Timeout", strconv.Itoa(int(Timeout.Seconds())))
+	// Present and empty, it is not sent, and tells the transport that the
+	// request may be repeated when a kept connection turns out to be dead, as
+	// it is after Lambda has frozen the process (net/http, Transport).
+	req.Header["Idempotency-Key"] = nil
+	return req, nil
+}

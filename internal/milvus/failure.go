@@ -1,0 +1,110 @@
+package milvus
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind says what a failed describe asks of whoever asked.
+type Kind string
+
+const (
+	// Temporary is worth asking again soon: the cluster is not ready, the
+	// answer makes no sense, or its code is not known.
+	Temporary Kind = "temporary"
+	// NotFound means that the cluster knows no such job, or not yet.
+	NotFound Kind = "notFound"
+	// Refused means that the credential is wrong or may not describe jobs.
+	Refused Kind = "refused"
+	// Throttled means that too many requests were made; see Error.RetryAfter.
+	Throttled Kind = "throttled"
+	// Misconfigured means a wrong endpoint or request: an operator has to act.
+	Misconfigured Kind = "misconfigured"
+)
+
+// Error is a describe that brought no job.
+type Error struct {
+	Kind Kind
+	// Status is the HTTP status; 0 without an answer.
+	Status int
+	// Code is the API's own code; 0 when the answer had none.
+	Code int64
+	// Message is the API's, or says what is wrong with the answer. It holds
+	// no credential and at most maxMessage bytes.
+	Message string
+	// RetryAfter is how long the cluster asks to wait; 0 when it doesn't say.
+	RetryAfter time.Duration
+}
+
+func newError(kind Kind, status int, message, token string) *Error {
+	return &Error{Kind: kind, Status: status, Message: clean(message, token, maxMessage)}
+}
+
+// Error returns one line: what failed, with the HTTP status and code if any.
+func (e *Error) Error() string {
+	switch {
+	case e.Code != 0:
+		return fmt.Sprintf("%s (HTTP %d, code %d)", e.Message, e.Status, e.Code)
+	case e.Status != 0:
+		return fmt.Sprintf("%s (HTTP %d)", e.Message, e.Status)
+	}
+	return e.Message
+}
+
+// kindOf sorts a failed answer: by the API's code where that says something
+// (most failures are HTTP 200), else by the HTTP status.
+//
+// Codes: milvus-io/milvus, pkg/util/merr/errors.go; 80001, 21119, 10000 and
+// 10001: Zilliz Cloud's proxy.
+func kindOf(status int, code int64, message string, jobID int64) Kind {
+	switch code {
+	case 1100, 65535: // parameter invalid, unexpected error
+		if namesMissingJob(message, jobID) {
+			return NotFound
+		}
+	case 1800, 21119, 80001, 1401: // not authenticated, API key illegal, no privilege
+		return Refused
+	case 1807, 8, 4: // rejected by the limiter, rate limit, request limit
+		return Throttled
+	case 1801, 1802: // request not JSON, a parameter missing
+		return Misconfigured
+	case 1, 2, 10000, 10001: // not ready, unavailable, cancelled, timed out
+		return Temporary
+	}
+	return kindOfStatus(status)
+}
+
+func kindOfStatus(status int) Kind {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return Refused
+	case status == http.StatusTooManyRequests:
+		return Throttled
+	case status == http.StatusNotFound, status >= 300 && status < 400:
+		return Misconfigured
+	}
+	return Temporary
+}
+
+// namesMissingJob matches text, for want of a code of its own: the server says
+// "refresh job %d not found" under a code that stands for much else
+// (milvus-io/milvus, internal/datacoord/external_collection_refresh_manager.go).
+func namesMissingJob(message string, jobID int64) bool {
+	return strings.Contains(strings.ToLower(message), fmt.Sprintf("job %d not found", jobID))
+}
+
+// retryAfter reads the header of that name: seconds, or an HTTP date (RFC 9110,
+// section 10.2.3). What can't be read, or has passed, is 0.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
