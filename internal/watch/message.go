@@ -1,0 +1,91 @@
+// Package watch is the language of JobQueue: the bodies that start a watch, and
+// the body with which the poller hands a watch on to its next poll. A body is
+// read into a Message or refused with one sentence.
+//
+// When the next poll is, and what an answer of the cluster means, is decided
+// elsewhere.
+package watch
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of a message.
+const (
+	// MaxContext is the largest context, in bytes as the producer wrote it.
+	MaxContext = 16 << 10
+	// maxContextDepth keeps an event below the 1000 levels of JSON that
+	// EventBridge processes (API reference, PutEvents).
+	maxContextDepth = 900
+	// MaxDeadline is the longest a watch may last: 14 days.
+	MaxDeadline = 1209600 * time.Second
+)
+
+// Message is what one message of JobQueue says.
+type Message struct {
+	// JobID is positive.
+	JobID int64
+	// Context is the producer's JSON object, or nil.
+	Context json.RawMessage
+	// Deadline is how long the producer lets the watch last, 1 s to
+	// MaxDeadline; 0 means that the stack's own deadline holds.
+	Deadline time.Duration
+	// Watch is the poller's own state; in a producer's message, that of a
+	// watch that begins with it.
+	Watch State
+}
+
+const forms = `send the job id alone, {"jobId": …}, the refresh endpoint's response, or an EventBridge event with one of these objects as its detail`
+
+// Parse reads the body of the message with that id, sent at that time (SQS's
+// SentTimestamp). The error is one sentence that says what is wrong and what is
+// right; it repeats nothing of the body but numbers.
+func Parse(body, id string, sent time.Time) (Message, error) {
+	trimmed := strings.TrimSpace(body)
+	var m Message
+	var err error
+	switch {
+	case trimmed == "":
+		return Message{}, refuse("the body is empty: %s", forms)
+	case !utf8.ValidString(trimmed):
+		return Message{}, refuse("the body is not valid UTF-8: %s", forms)
+	case trimmed[0] == '{':
+		m, err = parseObject(json.RawMessage(trimmed))
+	default:
+		m.JobID, err = parseBareID(trimmed)
+	}
+	if err != nil {
+		return Message{}, err
+	}
+	if m.Watch.ID == "" {
+		m.Watch = State{ID: id, Since: sent}
+	}
+	// SQS stamped both, so a later beginning was made up; it would put the
+	// deadline off.
+	if m.Watch.Since.After(sent.Add(time.Minute)) {
+		return Message{}, refuse("watch.since is later than the message itself: leave watch out, it is the poller's own")
+	}
+	return m, nil
+}
+
+// Body returns the message in the object form, whatever form came in.
+func (m Message) Body() string {
+	object := struct {
+		JobID           int64           `json:"jobId"`
+		Context         json.RawMessage `json:"context,omitempty"`
+		DeadlineSeconds int64           `json:"deadlineSeconds,omitempty"`
+		Watch           stateJSON       `json:"watch"`
+	}{m.JobID, m.Context, int64(m.Deadline / time.Second), m.Watch.json()}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	// Escaping would make a context longer than its producer was allowed.
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(object); err != nil {
+		// Only a Context that is not JSON can do this, and Parse lets none in.
+		panic(err)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,258 @@
+package watch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	exactID   = 449503829274509313 // no float64 holds it
+	messageID = "059f36b4-87a3-44ab-83d2-661975830a7d"
+)
+
+var sent = time.UnixMilli(1712832000123).UTC()
+
+func TestEveryFormStartsAWatch(t *testing.T) {
+	begun := State{ID: messageID, Since: sent}
+	plain := Message{JobID: exactID, Watch: begun}
+	tests := map[string]struct {
+		body string
+		want Message
+	}{
+		"a bare id":                        {"449503829274509313", plain},
+		"white space around a bare id":     {" \t\r\n449503829274509313\n", plain},
+		"the smallest id":                  {"1", Message{JobID: 1, Watch: begun}},
+		"the largest id":                   {"9223372036854775807", Message{JobID: math.MaxInt64, Watch: begun}},
+		"an object":                        {`{"jobId": 449503829274509313}`, plain},
+		"the largest id in an object":      {`{"jobId":9223372036854775807}`, Message{JobID: math.MaxInt64, Watch: begun}},
+		"an object with a string":          {`{"jobId": "449503829274509313"}`, plain},
+		"white space around an object":     {"\n {\"jobId\": 449503829274509313} \n", plain},
+		"unknown keys":                     {`{"JOBID": 1, "other": {"jobId": 2}, "jobId": 449503829274509313}`, plain},
+		"an unknown key twice":             {`{"x": 1, "x": 2, "jobId": 449503829274509313}`, plain},
+		"a refresh response":               {`{"code": 0, "data": {"jobId": 449503829274509313}}`, plain},
+		"a refresh response with strings":  {`{"code": "0", "data": {"jobId": "449503829274509313"}}`, plain},
+		"an event with the object":         {`{"detail-type": "x", "detail": {"jobId": 449503829274509313}}`, plain},
+		"an event with a refresh response": {`{"source": "x", "detail": {"code": 0, "data": {"jobId": 449503829274509313}}}`, plain},
+		"context and deadline": {
+			`{"jobId": 449503829274509313, "context": {"a": [1e400, "<é>"]}, "deadlineSeconds": 60}`,
+			Message{JobID: exactID, Watch: begun, Deadline: time.Minute, Context: json.RawMessage(`{"a": [1e400, "<é>"]}`)},
+		},
+		"context and deadline in an event": {
+			`{"detail": {"jobId": 449503829274509313, "context": {}, "deadlineSeconds": 1209600}}`,
+			Message{JobID: exactID, Watch: begun, Deadline: MaxDeadline, Context: json.RawMessage(`{}`)},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := Parse(tt.body, messageID, sent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestEveryFaultIsNamed(t *testing.T) {
+	context := func(length int) string {
+		return fmt.Sprintf(`{"jobId":1,"context":{"k":"%s"}}`, strings.Repeat("x", length-len(`{"k":""}`)))
+	}
+	watch := func(state string) string { return `{"jobId":1,"watch":` + state + `}` }
+	tests := map[string]struct{ body, fault string }{
+		"empty":                       {"", "the body is empty"},
+		"white space":                 {" \n\t", "the body is empty"},
+		"invalid UTF-8":               {"{\"jobId\":1,\"context\":{\"k\":\"\xff\"}}", "not valid UTF-8"},
+		"prose":                       {"refresh, please", "neither a job id nor a JSON object"},
+		"XML":                         {"<jobId>1</jobId>", "neither a job id nor a JSON object"},
+		"two ids":                     {"1 2", "neither a job id nor a JSON object"},
+		"a string":                    {`"449503829274509313"`, "the body is a string"},
+		"an array":                    {`[449503829274509313]`, "the body is an array"},
+		"null":                        {`null`, "the body is null"},
+		"true":                        {`true`, "the body is true or false"},
+		"zero":                        {"0", "is 0"},
+		"negative":                    {"-5", "negative"},
+		"a sign":                      {"+5", "sign"},
+		"a fraction":                  {"1.5", "fraction"},
+		"a whole fraction":            {"1.0", "fraction"},
+		"an exponent":                 {"1e3", "exponent"},
+		"a capital exponent":          {"1E3", "exponent"},
+		"a leading zero":              {"007", "leading zero"},
+		"more than int64":             {"9223372036854775808", "more than an int64 holds"},
+		"far more than int64":         {strings.Repeat("9", 1000), "more than an int64 holds"},
+		"arabic digits":               {"٤٤٩", "digits other than 0 to 9"},
+		"fullwidth digits":            {"４４９", "digits other than 0 to 9"},
+		"hexadecimal":                 {"0x1F", "neither a job id"},
+		"digit groups":                {"1_000", "neither a job id"},
+		"minus inside":                {"1-2", "not a number"},
+		"not JSON":                    {`{"jobId": 1`, "not valid JSON"},
+		"trailing data":               {`{"jobId": 1} x`, "not valid JSON"},
+		"too deep for JSON":           {`{"a":` + strings.Repeat("[", 10001) + strings.Repeat("]", 10001) + `}`, "not valid JSON"},
+		"no key":                      {`{}`, "no jobId"},
+		"another case":                {`{"jobid": 1}`, "no jobId"},
+		"jobId null":                  {`{"jobId": null}`, "jobId is null"},
+		"jobId true":                  {`{"jobId": true}`, "jobId is true or false"},
+		"jobId object":                {`{"jobId": {}}`, "jobId is an object"},
+		"jobId array":                 {`{"jobId": [1]}`, "jobId is an array"},
+		"jobId empty string":          {`{"jobId": ""}`, "jobId is empty"},
+		"jobId spaced string":         {`{"jobId": " 1 "}`, "jobId is not a number"},
+		"jobId 0":                     {`{"jobId": 0}`, "jobId is 0"},
+		"jobId -0":                    {`{"jobId": -0}`, "sign"},
+		"jobId negative":              {`{"jobId": -1}`, "negative"},
+		"jobId fraction":              {`{"jobId": 449503829274509313.0}`, "fraction"},
+		"jobId exponent":              {`{"jobId": 4495e14}`, "exponent"},
+		"jobId over int64":            {`{"jobId": 9223372036854775808}`, "more than an int64 holds"},
+		"jobId leading zero":          {`{"jobId": "01"}`, "leading zero"},
+		"jobId leading zero unquoted": {`{"jobId": 01}`, "not valid JSON"},
+		"jobId sign":                  {`{"jobId": "+1"}`, "sign"},
+		"jobId foreign digits":        {`{"jobId": "٤٤٩"}`, "digits other than 0 to 9"},
+		"jobId twice":                 {`{"jobId": 1, "jobId": 2}`, "jobId stands twice"},
+		"context null":                {`{"jobId": 1, "context": null}`, "context is null"},
+		"context string":              {`{"jobId": 1, "context": "x"}`, "context is a string"},
+		"context array":               {`{"jobId": 1, "context": []}`, "context is an array"},
+		"context number":              {`{"jobId": 1, "context": 1}`, "context is a number"},
+		"context too long":            {context(MaxContext + 1), "context has 16385 bytes"},
+		"context too deep":            {`{"jobId":1,"context":{"a":` + strings.Repeat("[", 900) + strings.Repeat("]", 900) + `}}`, "nested deeper"},
+		"context twice":               {`{"jobId": 1, "context": {}, "context": {}}`, "context stands twice"},
+		"deadline 0":                  {`{"jobId": 1, "deadlineSeconds": 0}`, "deadlineSeconds is not"},
+		"deadline too long":           {`{"jobId": 1, "deadlineSeconds": 1209601}`, "1 to 1209600"},
+		"deadline negative":           {`{"jobId": 1, "deadlineSeconds": -1}`, "deadlineSeconds is not"},
+		"deadline fraction":           {`{"jobId": 1, "deadlineSeconds": 1.5}`, "deadlineSeconds is not"},
+		"deadline string":             {`{"jobId": 1, "deadlineSeconds": "60"}`, "deadlineSeconds is not"},
+		"deadline null":               {`{"jobId": 1, "deadlineSeconds": null}`, "deadlineSeconds is not"},
+		"an error response":           {`{"code": 1100, "message": "no such collection"}`, "error response (code 1100)"},
+		"an error response's string":  {`{"code": "1800", "message": "no"}`, "error response (code 1800)"},
+		"an odd code":                 {`{"code": 0.5, "data": {"jobId": 1}}`, "code is not a whole number"},
+		"data without code":           {`{"data": {"jobId": 1}}`, "data but no code"},
+		"code without data":           {`{"code": 0}`, "no data object"},
+		"data of another type":        {`{"code": 0, "data": [1]}`, "no data object"},
+		"data without jobId":          {`{"code": 0, "data": {}}`, "no data.jobId"},
+		"data with a bad jobId":       {`{"code": 0, "data": {"jobId": 0}}`, "jobId is 0"},
+		"data with two":               {`{"code": 0, "data": {"jobId": 1, "jobId": 2}}`, "stands twice"},
+		"an event without a detail":   {`{"source": "x"}`, "no jobId"},
+		"an event with a text":        {`{"detail": "1"}`, "detail is a string"},
+		"an event with nothing":       {`{"detail": {"x": 1}}`, "detail has no jobId"},
+		"an event with two":           {`{"detail": {"jobId": 1, "jobId": 1}}`, "stands twice"},
+		"an event in an event":        {`{"detail": {"detail": {"jobId": 1}}}`, "detail has no jobId"},
+		"watch null":                  {watch(`null`), "watch can't be read"},
+		"watch string":                {watch(`"x"`), "watch can't be read"},
+		"watch of wrong types":        {watch(`{"version": "1"}`), "watch can't be read"},
+		"watch unversioned":           {watch(`{"id": "a", "since": 1}`), "version 0"},
+		"watch of a later version":    {watch(`{"version": 2, "id": "a", "since": 1}`), "version 2"},
+		"watch without id":            {watch(`{"version": 1, "since": 1}`), "watch.id"},
+		"watch without since":         {watch(`{"version": 1, "id": "a"}`), "a time that is none"},
+		"watch from the future":       {watch(fmt.Sprintf(`{"version": 1, "id": "a", "since": %d}`, sent.Add(2*time.Minute).UnixMilli())), "later than the message"},
+		"watch with odd polls":        {watch(`{"version": 1, "id": "a", "since": 1, "polls": -1}`), "out of its range"},
+		"watch with odd progress":     {watch(`{"version": 1, "id": "a", "since": 1, "progress": 101}`), "out of its range"},
+		"watch with a long text":      {watch(`{"version": 1, "id": "a", "since": 1, "lastError": "` + strings.Repeat("x", 1025) + `"}`), "more than 1024 bytes"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			m, err := Parse(tt.body, messageID, sent)
+			if err == nil {
+				t.Fatalf("accepted as %+v", m)
+			}
+			if _, ok := errors.AsType[*Refusal](err); !ok {
+				t.Errorf("%T is no refusal", err)
+			}
+			if !strings.Contains(err.Error(), tt.fault) {
+				t.Errorf("the reason %q does not name %q", err, tt.fault)
+			}
+			if strings.ContainsAny(err.Error(), "\n\x00") || len(err.Error()) > 400 {
+				t.Errorf("the reason is not one sentence: %q", err)
+			}
+		})
+	}
+}
+
+func TestAContextOfTheLargestSizeSurvivesEveryPoll(t *testing.T) {
+	// Characters that JSON encoders like to write longer than they were.
+	filler := strings.Repeat("<&>\u2028\u2029é", 2000)
+	limit := MaxContext - len(`{"k": ""}`)
+	for len(filler) > limit || strings.ToValidUTF8(filler, "") != filler {
+		filler = filler[:len(filler)-1]
+	}
+	filler += strings.Repeat("x", limit-len(filler))
+	body := `{"jobId":1,"context":{"k": "` + filler + `"}}`
+	for range 3 {
+		m, err := Parse(body, messageID, sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var context struct{ K string }
+		if err := json.Unmarshal(m.Context, &context); err != nil || context.K != filler {
+			t.Fatal("the context has changed")
+		}
+		body = m.Body()
+	}
+}
+
+func TestAMessageComesBackAsItWasSent(t *testing.T) {
+	want := Message{
+		JobID: exactID, Deadline: time.Hour, Context: json.RawMessage(`{"n":18446744073709551616,"s":"<a>"}`),
+		Watch: State{
+			ID: messageID, Since: sent, Polls: 7, Failures: 2, LastError: "no answer", Restarts: 1,
+			Job: Sight{State: "RefreshInProgress", Progress: new(0), CollectionName: "ext_books", StartTime: sent},
+		},
+	}
+	body := want.Body()
+	if !strings.Contains(body, `"jobId":449503829274509313,`) {
+		t.Errorf("the id is not exact in %s", body)
+	}
+	got, err := Parse(body, "another id", sent.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAStateThatCanBeWrittenCanBeRead(t *testing.T) {
+	long := strings.Repeat("é", 1000)
+	m := Message{JobID: 1, Watch: State{ID: "a", Since: sent, LastError: "x" + long, Job: Sight{State: long, CollectionName: long}}}
+	if _, err := Parse(m.Body(), messageID, sent); err != nil {
+		t.Error(err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, body := range []string{
+		"449503829274509313", `{"jobId": "9223372036854775807", "context": {"a": 1}, "deadlineSeconds": 5}`,
+		`{"code": 0, "data": {"jobId": 1}}`, `{"detail": {"jobId": 1}}`, `{"code": 1100, "message": "x"}`,
+		Message{JobID: 1, Watch: State{ID: "a", Since: sent, Job: Sight{Progress: new(3)}}}.Body(),
+		"", "-1", "٤", "1e9", `{"jobId":1,"jobId":2}`, `{"jobId":1,"watch":{"version":1}}`, "{\"jobId\":1}\xff", `{"detail":"`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		m, err := Parse(body, messageID, sent)
+		if err != nil {
+			if _, ok := errors.AsType[*Refusal](err); !ok {
+				t.Fatalf("%T is no refusal", err)
+			}
+			return
+		}
+		if m.JobID <= 0 || m.Watch.ID == "" {
+			t.Fatalf("accepted %+v", m)
+		}
+		if !strings.Contains(body, fmt.Sprint(m.JobID)) && !strings.Contains(body, `\u`) {
+			t.Fatalf("the id %d does not stand in the body", m.JobID)
+		}
+		again, err := Parse(m.Body(), "another", sent)
+		if err != nil {
+			t.Fatalf("what was written can't be read: %v", err)
+		}
+		if m.Body() != again.Body() {
+			t.Fatalf("a poll changes the message from %s to %s", m.Body(), again.Body())
+		}
+	})
+}

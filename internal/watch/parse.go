@@ -1,0 +1,189 @@
+package watch
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Refusal is why a body can't be read, in one sentence.
+type Refusal struct{ sentence string }
+
+// Error returns the sentence.
+func (r *Refusal) Error() string { return r.sentence }
+
+func refuse(format string, args ...any) error {
+	return &Refusal{fmt.Sprintf(format, args...)}
+}
+
+// parseObject reads the three forms that are objects.
+func parseObject(raw json.RawMessage) (Message, error) {
+	if err := json.Unmarshal(raw, new(json.RawMessage)); err != nil {
+		return Message{}, refuse("the body is not valid JSON (%v): %s", err, forms)
+	}
+	body, err := fields(raw, "jobId", "context", "deadlineSeconds", "watch", "code", "data", "detail")
+	if err != nil {
+		return Message{}, err
+	}
+	switch detail, isEvent := body["detail"]; {
+	case body["jobId"] != nil:
+		return parseRequest(body)
+	case body["code"] != nil || body["data"] != nil:
+		return parseRefreshResponse(body)
+	case isEvent && detail[0] == '{':
+		return parseDetail(detail)
+	case isEvent:
+		return Message{}, refuse("detail is %s: %s", typeOf(detail), forms)
+	}
+	return Message{}, refuse("the body has no jobId: %s", forms)
+}
+
+// parseDetail reads the detail of an EventBridge event, which is one of the
+// other objects, but not an event again.
+func parseDetail(raw json.RawMessage) (Message, error) {
+	detail, err := fields(raw, "jobId", "context", "deadlineSeconds", "watch", "code", "data")
+	switch {
+	case err != nil:
+		return Message{}, err
+	case detail["jobId"] != nil:
+		return parseRequest(detail)
+	case detail["code"] != nil || detail["data"] != nil:
+		return parseRefreshResponse(detail)
+	}
+	return Message{}, refuse("detail has no jobId: %s", forms)
+}
+
+// parseRequest reads {"jobId": …, "context": …, "deadlineSeconds": …, "watch": …}.
+func parseRequest(body map[string]json.RawMessage) (m Message, err error) {
+	if m.JobID, err = parseID(body["jobId"]); err != nil {
+		return Message{}, err
+	}
+	if raw, given := body["context"]; given {
+		if m.Context, err = parseContext(raw); err != nil {
+			return Message{}, err
+		}
+	}
+	if raw, given := body["deadlineSeconds"]; given {
+		seconds, err := strconv.ParseInt(string(raw), 10, 64)
+		if err != nil || seconds < 1 || seconds > int64(MaxDeadline/time.Second) {
+			return Message{}, refuse("deadlineSeconds is not a whole number of seconds from 1 to %d", int64(MaxDeadline/time.Second))
+		}
+		m.Deadline = time.Duration(seconds) * time.Second
+	}
+	if raw, given := body["watch"]; given {
+		if m.Watch, err = parseState(raw); err != nil {
+			return Message{}, err
+		}
+	}
+	return m, nil
+}
+
+// parseRefreshResponse reads {"code": 0, "data": {"jobId": …}}.
+func parseRefreshResponse(body map[string]json.RawMessage) (m Message, err error) {
+	switch code := strings.Trim(string(body["code"]), `"`); {
+	case body["code"] == nil:
+		return Message{}, refuse("the body has data but no code: %s", forms)
+	case integer.MatchString(code) && code != "0":
+		return Message{}, refuse("the body is an error response (code %s): no job was started, so there is none to watch", code)
+	case code != "0":
+		return Message{}, refuse("code is not a whole number: %s", forms)
+	}
+	if data := body["data"]; data == nil || data[0] != '{' {
+		return Message{}, refuse("the refresh endpoint's response has no data object: %s", forms)
+	}
+	data, err := fields(body["data"], "jobId")
+	if err != nil {
+		return Message{}, err
+	}
+	if data["jobId"] == nil {
+		return Message{}, refuse("the refresh endpoint's response has no data.jobId: %s", forms)
+	}
+	m.JobID, err = parseID(data["jobId"])
+	return m, err
+}
+
+var integer = regexp.MustCompile(`^-?[0-9]{1,19}$`)
+
+// fields returns the values of the named keys of an object that is valid JSON.
+// Not a struct, for encoding/json would take JOBID for jobId, and the last of
+// two job ids for the one that was meant.
+func fields(raw json.RawMessage, names ...string) (map[string]json.RawMessage, error) {
+	values := make(map[string]json.RawMessage, len(names))
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := dec.Token(); err != nil {
+		return nil, refuse("the body is not valid JSON (%v): %s", err, forms)
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		var value json.RawMessage
+		if err == nil {
+			err = dec.Decode(&value)
+		}
+		if err != nil {
+			return nil, refuse("the body is not valid JSON (%v): %s", err, forms)
+		}
+		for _, name := range names {
+			if key != name {
+				continue
+			}
+			if values[name] != nil {
+				return nil, refuse("%s stands twice in one object: give it once", name)
+			}
+			values[name] = value
+		}
+	}
+	return values, nil
+}
+
+func parseContext(raw json.RawMessage) (json.RawMessage, error) {
+	switch {
+	case raw[0] != '{':
+		return nil, refuse("context is %s: it must be a JSON object", typeOf(raw))
+	case len(raw) > MaxContext:
+		return nil, refuse("context has %d bytes: at most %d are handed on", len(raw), MaxContext)
+	case depth(raw) > maxContextDepth:
+		return nil, refuse("context is nested deeper than the %d levels that an event can carry", maxContextDepth)
+	}
+	return raw, nil
+}
+
+// depth returns how deep objects and arrays are nested in valid JSON.
+func depth(raw json.RawMessage) (deepest int) {
+	level, inString := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return deepest
+}
+
+// typeOf names the type of a JSON value.
+func typeOf(raw json.RawMessage) string {
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "true or false"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
