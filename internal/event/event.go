@@ -1,0 +1,128 @@
+// Package event is what subscribers see: the detail of the EventBridge events
+// about a watched job, and the id they de-duplicate on.
+package event
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/watch"
+)
+
+// DetailType of every event.
+const DetailType = "External Collection Refresh Job State Change"
+
+// The poller's own terminal states, beside the API's.
+const (
+	// StateNotFound: still unknown to the server after the grace period.
+	StateNotFound = "JobNotFound"
+	// StateExpired: no terminal state before the watch's deadline.
+	StateExpired = "WatchExpired"
+)
+
+const version = "1"
+
+// Detail is an event's detail. A field that isn't known is left out.
+type Detail struct {
+	Version string `json:"version"`
+	// ID is the same for every duplicate of an event, and no other's.
+	ID string `json:"id"`
+	// JobID is a string, because EventBridge matches numbers as float64.
+	JobID           string          `json:"jobId"`
+	State           string          `json:"state"`
+	Terminal        bool            `json:"terminal"`
+	CollectionName  string          `json:"collectionName,omitempty"`
+	Progress        *int            `json:"progress,omitempty"`
+	Reason          string          `json:"reason,omitempty"`
+	ExternalSource  string          `json:"externalSource,omitempty"`
+	ClusterEndpoint string          `json:"clusterEndpoint,omitempty"`
+	StartTime       string          `json:"startTime,omitempty"`
+	EndTime         string          `json:"endTime,omitempty"`
+	DurationMs      *int64          `json:"durationMs,omitempty"`
+	Watch           Watch           `json:"watch"`
+	Context         json.RawMessage `json:"context,omitempty"`
+
+	// Time is when the job ended, where known, else when the event was made.
+	Time time.Time `json:"-"`
+}
+
+// Watch is what an event says of the watch that brought it.
+type Watch struct {
+	ID    string `json:"id"`
+	Since string `json:"since"`
+	Polls int    `json:"polls"`
+	// DetectionLagMs is from the job's end to the event, by two clocks; 0
+	// where the cluster's is ahead.
+	DetectionLagMs *int64 `json:"detectionLagMs,omitempty"`
+}
+
+// New returns the detail about a job that has come to state, as the watch m
+// knows it after its last poll. The job may be one that is only half known.
+func New(m watch.Message, job milvus.Job, state string, terminal bool, endpoint string, now time.Time) *Detail {
+	d := &Detail{
+		Version:         version,
+		ID:              id(m, state, terminal),
+		JobID:           strconv.FormatInt(m.JobID, 10),
+		State:           state,
+		Terminal:        terminal,
+		CollectionName:  job.CollectionName,
+		Progress:        job.Progress,
+		Reason:          job.Reason,
+		ExternalSource:  job.ExternalSource,
+		ClusterEndpoint: endpoint,
+		StartTime:       timestamp(job.StartTime),
+		EndTime:         timestamp(job.EndTime),
+		Watch:           Watch{ID: m.Watch.ID, Since: timestamp(m.Watch.Since), Polls: m.Watch.Polls},
+		Context:         m.Context,
+		Time:            now,
+	}
+	if !job.EndTime.IsZero() {
+		d.Time = job.EndTime
+		d.Watch.DetectionLagMs = new(max(now.Sub(job.EndTime).Milliseconds(), 0))
+		if !job.StartTime.IsZero() {
+			d.DurationMs = new(max(job.EndTime.Sub(job.StartTime).Milliseconds(), 0))
+		}
+	}
+	return d
+}
+
+// id is made from what tells one event of a watch from another: a state ends a
+// watch once; before that, a job that falls back may pass the same progress
+// again.
+func id(m watch.Message, state string, terminal bool) string {
+	parts := fmt.Sprintf("%s\x00%d\x00%s", m.Watch.ID, m.JobID, state)
+	if !terminal {
+		progress := "unknown"
+		if p := m.Watch.Job.Progress; p != nil {
+			progress = strconv.Itoa(*p)
+		}
+		parts += fmt.Sprintf("\x00%s\x00%d", progress, m.Watch.Restarts)
+	}
+	sum := sha256.Sum256([]byte(parts))
+	return hex.EncodeToString(sum[:16])
+}
+
+// JSON returns the detail as PutEvents takes it.
+func (d *Detail) JSON() string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(d); err != nil {
+		// Only a Context that is not JSON can do this, and watch lets none in.
+		panic(err)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func timestamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
