@@ -1,0 +1,110 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"refresh-poller/internal/milvus"
+)
+
+// defaultTimeout stands in for a deadline that ctx doesn't have.
+const defaultTimeout = 30 * time.Second
+
+// budget divides an invocation's time, so that it never ends with work half
+// done: of the template's 30 s, describes start in the first 12 s, which leaves
+// the last of them its milvus.Timeout, and sending has the last 7.5 s.
+type budget struct{ startBy, answerBy, sendBy time.Time }
+
+func newBudget(ctx context.Context, now time.Time) budget {
+	total := defaultTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		total = deadline.Sub(now)
+	}
+	return budget{
+		startBy:  now.Add(total * 40 / 100),
+		answerBy: now.Add(total * 75 / 100),
+		sendBy:   now.Add(total * 98 / 100),
+	}
+}
+
+// describe asks about every job of the batch at once, and about none twice.
+func (p *Poller) describe(ctx context.Context, b budget, items []*item) {
+	byJob := make(map[int64][]*item, len(items))
+	for _, it := range items {
+		if !it.rejected() {
+			byJob[it.message.JobID] = append(byJob[it.message.JobID], it)
+		}
+	}
+	if len(byJob) == 0 {
+		return
+	}
+	ctx, cancel := context.WithDeadline(ctx, b.answerBy)
+	defer cancel()
+	starts, cancelStarts := context.WithDeadline(ctx, b.startBy)
+	defer cancelStarts()
+
+	ask := asker{p: p, starts: starts}
+	_, ask.tokenErr = p.Tokens.Token(ctx, time.Time{})
+	ask.tokenAt = time.Now()
+	var wg sync.WaitGroup
+	for jobID, sharing := range byJob {
+		wg.Go(func() {
+			// A panic fails every message about this job, and no other.
+			sharing[0].guard(func() { sharing[0].answer = ask.about(ctx, jobID) })
+			for _, it := range sharing[1:] {
+				it.answer, it.err = sharing[0].answer, sharing[0].err
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// asker describes the jobs of one batch.
+type asker struct {
+	p *Poller
+	// starts is done when no describe may start any more.
+	starts context.Context
+	// tokenAt is when the batch got its token, unless tokenErr.
+	tokenAt  time.Time
+	tokenErr error
+}
+
+// about describes one job. A refused credential may just have been rotated:
+// then the secret is read again, once a batch, and the job described once more.
+func (a asker) about(ctx context.Context, jobID int64) Answer {
+	if a.tokenErr != nil {
+		return Answer{Failure: &milvus.Error{Kind: milvus.Temporary, Message: a.tokenErr.Error()}}
+	}
+	answer := a.once(ctx, jobID, time.Time{})
+	if answer.Failure != nil && answer.Failure.Kind == milvus.Refused {
+		if again := a.once(ctx, jobID, a.tokenAt); !again.NotReached {
+			return again
+		}
+	}
+	return answer
+}
+
+// once describes the job with a token read after newerThan.
+func (a asker) once(ctx context.Context, jobID int64, newerThan time.Time) Answer {
+	if a.p.Limiter.Wait(a.starts) != nil {
+		return Answer{NotReached: true, Held: a.p.Limiter.Held()}
+	}
+	token, err := a.p.Tokens.Token(ctx, newerThan)
+	if err != nil {
+		return Answer{NotReached: true}
+	}
+	job, err := a.p.Cluster.Describe(ctx, token, jobID)
+	if err == nil {
+		return Answer{Job: job}
+	}
+	failure, ok := errors.AsType[*milvus.Error](err)
+	if !ok {
+		failure = &milvus.Error{Kind: milvus.Temporary, Message: err.Error()}
+	}
+	if failure.Kind == milvus.Throttled {
+		a.p.Limiter.Hold(failure.RetryAfter)
+	}
+	return Answer{Failure: failure}
+}

@@ -1,0 +1,174 @@
+package poller
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"refresh-poller/internal/event"
+	"refresh-poller/internal/limiter"
+	"refresh-poller/internal/milvus"
+)
+
+const (
+	jobQueue        = "https://sqs.example/1/JobQueue"
+	deadLetterQueue = "https://sqs.example/1/JobDeadLetterQueue"
+)
+
+type fakeCluster func(ctx context.Context, token string, jobID int64) (milvus.Job, error)
+
+func (f fakeCluster) Describe(ctx context.Context, token string, jobID int64) (milvus.Job, error) {
+	return f(ctx, token, jobID)
+}
+
+type fakeTokens func(ctx context.Context, newerThan time.Time) (string, error)
+
+func (f fakeTokens) Token(ctx context.Context, newerThan time.Time) (string, error) {
+	return f(ctx, newerThan)
+}
+
+// fakeAWS takes what is sent, unless refuse says otherwise of an entry.
+type fakeAWS struct {
+	mu                  sync.Mutex
+	messages            map[string][]sqstypes.SendMessageBatchRequestEntry // by queue
+	published           []eventtypes.PutEventsRequestEntry
+	sendCalls, putCalls int
+	// refuseMessage and refuseEvent may be nil; they see a body or a detail.
+	refuseMessage, refuseEvent func(text string) bool
+	err                        error // of every call
+}
+
+func (f *fakeAWS) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sendCalls++
+	if f.err != nil {
+		return nil, f.err
+	}
+	out := &sqs.SendMessageBatchOutput{}
+	for _, e := range in.Entries {
+		if f.refuseMessage != nil && f.refuseMessage(*e.MessageBody) {
+			out.Failed = append(out.Failed, sqstypes.BatchResultErrorEntry{Id: e.Id, Code: aws.String("InternalError"), Message: aws.String("try again")})
+			continue
+		}
+		out.Successful = append(out.Successful, sqstypes.SendMessageBatchResultEntry{Id: e.Id})
+		f.messages[*in.QueueUrl] = append(f.messages[*in.QueueUrl], e)
+	}
+	return out, nil
+}
+
+func (f *fakeAWS) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _ ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.putCalls++
+	if f.err != nil {
+		return nil, f.err
+	}
+	out := &eventbridge.PutEventsOutput{}
+	for _, e := range in.Entries {
+		result := eventtypes.PutEventsResultEntry{EventId: aws.String("event")}
+		if f.refuseEvent != nil && f.refuseEvent(*e.Detail) {
+			result = eventtypes.PutEventsResultEntry{ErrorCode: aws.String("ThrottlingException"), ErrorMessage: aws.String("try again")}
+			out.FailedEntryCount++
+		} else {
+			f.published = append(f.published, e)
+		}
+		out.Entries = append(out.Entries, result)
+	}
+	return out, nil
+}
+
+// details returns what was published, by job.
+func (f *fakeAWS) details(t *testing.T) map[string]event.Detail {
+	t.Helper()
+	byJob := map[string]event.Detail{}
+	for _, e := range f.published {
+		var d event.Detail
+		if err := json.Unmarshal([]byte(*e.Detail), &d); err != nil {
+			t.Fatal(err)
+		}
+		byJob[d.JobID] = d
+	}
+	return byJob
+}
+
+// bodies returns the bodies sent to a queue.
+func (f *fakeAWS) bodies(queue string) []string {
+	var bodies []string
+	for _, e := range f.messages[queue] {
+		bodies = append(bodies, *e.MessageBody)
+	}
+	return bodies
+}
+
+// harness is a poller on fakes: a cluster whose jobs are all completed, and an
+// AWS that takes everything.
+type harness struct {
+	*Poller
+	aws *fakeAWS
+	log *bytes.Buffer
+}
+
+func newHarness() *harness {
+	h := &harness{
+		aws: &fakeAWS{messages: map[string][]sqstypes.SendMessageBatchRequestEntry{}},
+		log: &bytes.Buffer{},
+	}
+	s := settings
+	s.Deadline = 10 * 365 * 24 * time.Hour // the messages below are from 2024
+	h.Poller = &Poller{
+		Settings: s, JobQueueURL: jobQueue, DeadLetterQueueURL: deadLetterQueue,
+		EventBusName: "bus", EventSource: "refresh-poller",
+		Cluster:     fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return completed.Job, nil }),
+		Tokens:      fakeTokens(func(context.Context, time.Time) (string, error) { return "token", nil }),
+		SQS:         h.aws,
+		EventBridge: h.aws,
+		Limiter:     limiter.New(1000),
+		Log:         slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	return h
+}
+
+// handle returns the ids of the failed items: the bodies' numbers, from 0.
+func (h *harness) handle(t *testing.T, bodies ...string) []string {
+	t.Helper()
+	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "request-1"})
+	response, err := h.Handle(ctx, batchOf(bodies...))
+	if err != nil {
+		t.Fatalf("a returned error fails the whole batch: %v", err)
+	}
+	if response.BatchItemFailures == nil {
+		t.Error("batchItemFailures is null in JSON")
+	}
+	var failed []string
+	for _, f := range response.BatchItemFailures {
+		failed = append(failed, f.ItemIdentifier)
+	}
+	return failed
+}
+
+func batchOf(bodies ...string) events.SQSEvent {
+	var batch events.SQSEvent
+	for i, body := range bodies {
+		batch.Records = append(batch.Records, events.SQSMessage{
+			MessageId:  strconv.Itoa(i),
+			Body:       body,
+			Attributes: map[string]string{"SentTimestamp": fmt.Sprint(begun.UnixMilli()), "ApproximateReceiveCount": "1"},
+		})
+	}
+	return batch
+}

@@ -1,0 +1,210 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"refresh-poller/internal/event"
+)
+
+// Limits of one batch call.
+const (
+	maxEntries = 10
+	// maxMessageBytes bounds a message with its attributes, and all messages of
+	// a call together (Amazon SQS API Reference, SendMessageBatch).
+	maxMessageBytes = 1 << 20
+	// maxEventBytes bounds all entries of a call together (Amazon EventBridge
+	// API Reference, PutEvents: less than 1 MB).
+	maxEventBytes = 1_000_000 - 1
+)
+
+// Attributes of a rejected message.
+const (
+	attributeReason = "RejectReason"
+	attributeID     = "OriginalMessageId"
+)
+
+// parcel is one entry of a batch call, with the item it is sent for.
+type parcel[E any] struct {
+	item  *item
+	entry E
+	bytes int
+}
+
+// send carries out all decisions: one SendMessageBatch and one PutEvents side by
+// side, and one more for rejected messages if there are any. An item with an
+// entry that was not taken, after a second try, fails.
+func (p *Poller) send(ctx context.Context, b budget, items []*item) {
+	var again, rejected []parcel[sqstypes.SendMessageBatchRequestEntry]
+	var published []parcel[eventtypes.PutEventsRequestEntry]
+	for _, it := range items {
+		if it.err != nil {
+			continue
+		}
+		switch it.decision.Action {
+		case Reenqueue:
+			again = append(again, reenqueueParcel(it))
+		case Reject:
+			rejected = append(rejected, rejectParcel(it))
+		}
+		if it.decision.Event != nil {
+			published = append(published, p.eventParcel(it))
+		}
+	}
+
+	ctx, cancel := context.WithDeadline(ctx, b.sendBy)
+	defer cancel()
+	var wg sync.WaitGroup
+	failures := [3]map[*item]error{}
+	wg.Go(func() { failures[0] = deliver(again, maxMessageBytes, p.sendMessages(ctx, p.JobQueueURL)) })
+	wg.Go(func() { failures[1] = deliver(rejected, maxMessageBytes, p.sendMessages(ctx, p.DeadLetterQueueURL)) })
+	wg.Go(func() { failures[2] = deliver(published, maxEventBytes, p.putEvents(ctx)) })
+	wg.Wait()
+	for _, failed := range failures {
+		for it, err := range failed {
+			it.err = errors.Join(it.err, err)
+		}
+	}
+}
+
+func reenqueueParcel(it *item) parcel[sqstypes.SendMessageBatchRequestEntry] {
+	body := it.decision.Next.Body()
+	return parcel[sqstypes.SendMessageBatchRequestEntry]{
+		item:  it,
+		entry: sqstypes.SendMessageBatchRequestEntry{MessageBody: &body, DelaySeconds: int32(it.decision.Delay.Seconds())},
+		bytes: len(body),
+	}
+}
+
+// rejectParcel leaves the body as it is. Beside one that fills a message, only
+// as much is said of it as there is room for.
+func rejectParcel(it *item) parcel[sqstypes.SendMessageBatchRequestEntry] {
+	out := parcel[sqstypes.SendMessageBatchRequestEntry]{
+		item:  it,
+		entry: sqstypes.SendMessageBatchRequestEntry{MessageBody: &it.record.Body, MessageAttributes: map[string]sqstypes.MessageAttributeValue{}},
+		bytes: len(it.record.Body),
+	}
+	const dataType = "String"
+	for _, attribute := range [][2]string{{attributeID, it.record.MessageId}, {attributeReason, it.decision.Reason}} {
+		name, value := attribute[0], attribute[1]
+		bytes := len(name) + len(dataType) + len(value)
+		if value == "" || out.bytes+bytes > maxMessageBytes {
+			continue
+		}
+		out.entry.MessageAttributes[name] = sqstypes.MessageAttributeValue{DataType: aws.String(dataType), StringValue: &value}
+		out.bytes += bytes
+	}
+	return out
+}
+
+func (p *Poller) eventParcel(it *item) parcel[eventtypes.PutEventsRequestEntry] {
+	detail := it.decision.Event.JSON()
+	const timeBytes = 14
+	return parcel[eventtypes.PutEventsRequestEntry]{
+		item: it,
+		entry: eventtypes.PutEventsRequestEntry{
+			EventBusName: &p.EventBusName,
+			Source:       &p.EventSource,
+			DetailType:   aws.String(event.DetailType),
+			Detail:       &detail,
+			Time:         &it.decision.Event.Time,
+		},
+		bytes: len(detail) + len(p.EventSource) + len(event.DetailType) + timeBytes,
+	}
+}
+
+// deliver sends the parcels in as few calls as the limits allow. What call does
+// not take is sent once more; it returns what that doesn't take either.
+func deliver[E any](parcels []parcel[E], maxBytes int, call func([]parcel[E]) map[int]error) map[*item]error {
+	failed := map[*item]error{}
+	for len(parcels) > 0 {
+		n, bytes := 0, 0
+		for n < min(len(parcels), maxEntries) && (n == 0 || bytes+parcels[n].bytes <= maxBytes) {
+			bytes += parcels[n].bytes
+			n++
+		}
+		var again []parcel[E]
+		for i := range call(parcels[:n]) {
+			again = append(again, parcels[i])
+		}
+		if len(again) > 0 {
+			for i, err := range call(again) {
+				failed[again[i].item] = err
+			}
+		}
+		parcels = parcels[n:]
+	}
+	return failed
+}
+
+// sendMessages returns a call for deliver: it answers with the errors of the
+// entries that were not taken, by their place.
+func (p *Poller) sendMessages(ctx context.Context, queueURL string) func([]parcel[sqstypes.SendMessageBatchRequestEntry]) map[int]error {
+	return func(parcels []parcel[sqstypes.SendMessageBatchRequestEntry]) map[int]error {
+		entries := make([]sqstypes.SendMessageBatchRequestEntry, len(parcels))
+		failed := make(map[int]error, len(parcels))
+		for i, out := range parcels {
+			entries[i] = out.entry
+			entries[i].Id = aws.String(strconv.Itoa(i))
+			failed[i] = errNotConfirmed
+		}
+		res, err := p.SQS.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &queueURL, Entries: entries})
+		if err != nil {
+			return allFailed(failed, fmt.Errorf("send messages to %s: %w", queueURL, err))
+		}
+		for _, taken := range res.Successful {
+			if i, err := strconv.Atoi(aws.ToString(taken.Id)); err == nil {
+				delete(failed, i)
+			}
+		}
+		for _, f := range res.Failed {
+			if i, err := strconv.Atoi(aws.ToString(f.Id)); err == nil && i < len(parcels) {
+				failed[i] = fmt.Errorf("send message to %s: %s: %s", queueURL, aws.ToString(f.Code), aws.ToString(f.Message))
+			}
+		}
+		return failed
+	}
+}
+
+// putEvents is to PutEvents what sendMessages is to SendMessageBatch; its
+// results come in the order of the entries.
+func (p *Poller) putEvents(ctx context.Context) func([]parcel[eventtypes.PutEventsRequestEntry]) map[int]error {
+	return func(parcels []parcel[eventtypes.PutEventsRequestEntry]) map[int]error {
+		entries := make([]eventtypes.PutEventsRequestEntry, len(parcels))
+		failed := make(map[int]error, len(parcels))
+		for i, out := range parcels {
+			entries[i] = out.entry
+			failed[i] = errNotConfirmed
+		}
+		res, err := p.EventBridge.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: entries})
+		if err != nil {
+			return allFailed(failed, fmt.Errorf("publish events on %s: %w", p.EventBusName, err))
+		}
+		for i, result := range res.Entries[:min(len(res.Entries), len(parcels))] {
+			if result.ErrorCode == nil {
+				delete(failed, i)
+			} else {
+				failed[i] = fmt.Errorf("publish event on %s: %s: %s", p.EventBusName, *result.ErrorCode, aws.ToString(result.ErrorMessage))
+			}
+		}
+		return failed
+	}
+}
+
+var errNotConfirmed = errors.New("the response does not mention this entry")
+
+func allFailed(failed map[int]error, err error) map[int]error {
+	for i := range failed {
+		failed[i] = err
+	}
+	return failed
+}

@@ -1,0 +1,199 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/watch"
+)
+
+// half has jobs 1 to 5 completed and the others running.
+var half = fakeCluster(func(_ context.Context, _ string, jobID int64) (milvus.Job, error) {
+	if jobID <= 5 {
+		return completed.Job, nil
+	}
+	return running.Job, nil
+})
+
+func TestAnEntryThatFailsOnceIsSentAgain(t *testing.T) {
+	h := newHarness()
+	h.Cluster = half
+	seen := map[string]bool{}
+	once := func(text string) bool {
+		first := !seen[text]
+		seen[text] = true
+		return first && (strings.Contains(text, `"jobId":6`) || strings.Contains(text, `"jobId":"1"`))
+	}
+	h.aws.refuseMessage, h.aws.refuseEvent = once, once
+	if failed := h.handle(t, "1", "2", "6", "7"); failed != nil {
+		t.Errorf("items %v failed", failed)
+	}
+	if h.aws.sendCalls != 2 || h.aws.putCalls != 2 {
+		t.Errorf("%d and %d calls, want two of each", h.aws.sendCalls, h.aws.putCalls)
+	}
+	if len(h.aws.messages[jobQueue]) != 2 || len(h.aws.published) != 2 {
+		t.Error("an entry that was taken was sent again")
+	}
+}
+
+func TestOnlyTheMessagesOfEntriesThatFailTwiceFail(t *testing.T) {
+	h := newHarness()
+	h.Cluster = half
+	h.aws.refuseMessage = func(body string) bool { return strings.HasPrefix(body, `{"jobId":6,`) || body == "bad" }
+	h.aws.refuseEvent = func(detail string) bool { return strings.Contains(detail, `"jobId":"2"`) }
+	failed := h.handle(t, "1", "2", "6", "7", "bad", "worse")
+	if !slices.Equal(failed, []string{"1", "2", "4"}) {
+		t.Errorf("items %v failed, want those of job 2, job 6 and the bad message", failed)
+	}
+	if !slices.Equal(h.aws.bodies(deadLetterQueue), []string{"worse"}) {
+		t.Errorf("dead letters %v", h.aws.bodies(deadLetterQueue))
+	}
+	if !strings.Contains(h.log.String(), "InternalError: try again") || !strings.Contains(h.log.String(), "ThrottlingException: try again") {
+		t.Error("the log does not say why")
+	}
+}
+
+func TestACallThatFailsFailsEveryMessageInIt(t *testing.T) {
+	h := newHarness()
+	h.Cluster = half
+	h.aws.err = errors.New("connection reset")
+	if failed := h.handle(t, "1", "6", "bad"); !slices.Equal(failed, []string{"0", "1", "2"}) {
+		t.Errorf("items %v failed, want all", failed)
+	}
+}
+
+func TestAnItemWithTwoEntriesFailsWithEither(t *testing.T) {
+	h := newHarness()
+	h.Settings.PublishProgress = true
+	h.Cluster = half
+	h.aws.refuseEvent = func(detail string) bool { return strings.Contains(detail, `"jobId":"6"`) }
+	if failed := h.handle(t, "6", "7"); !slices.Equal(failed, []string{"0"}) {
+		t.Errorf("items %v failed, want that of job 6, whose event was lost", failed)
+	}
+}
+
+// silentAWS answers without a word about any entry.
+type silentAWS struct{}
+
+func (silentAWS) SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	return &sqs.SendMessageBatchOutput{Failed: []sqstypes.BatchResultErrorEntry{{Id: aws.String("no number")}, {Id: aws.String("99")}}}, nil
+}
+
+func (silentAWS) PutEvents(context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
+	return &eventbridge.PutEventsOutput{}, nil
+}
+
+func TestWhatIsNotConfirmedFails(t *testing.T) {
+	h := newHarness()
+	h.Cluster = half
+	h.SQS, h.EventBridge = silentAWS{}, silentAWS{}
+	if failed := h.handle(t, "1", "6", "bad"); !slices.Equal(failed, []string{"0", "1", "2"}) {
+		t.Errorf("items %v failed, want all", failed)
+	}
+}
+
+func TestCallsAreSplitOnlyWhereTheLimitsDemand(t *testing.T) {
+	tests := map[string]struct {
+		sizes []int
+		want  []int // entries of each call
+	}{
+		"nothing":                       {nil, nil},
+		"ten small":                     {slices.Repeat([]int{1}, 10), []int{10}},
+		"eleven small":                  {slices.Repeat([]int{1}, 11), []int{10, 1}},
+		"exactly the bytes of a call":   {[]int{60, 40}, []int{2}},
+		"one byte more":                 {[]int{60, 41}, []int{1, 1}},
+		"one that fills a call":         {[]int{1, 100, 1}, []int{1, 1, 1}},
+		"one that is larger goes alone": {[]int{101, 1}, []int{1, 1}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var parcels []parcel[int]
+			for i, size := range tt.sizes {
+				parcels = append(parcels, parcel[int]{entry: i, bytes: size})
+			}
+			var calls []int
+			next := 0
+			deliver(parcels, 100, func(batch []parcel[int]) map[int]error {
+				calls = append(calls, len(batch))
+				for _, p := range batch {
+					if p.entry != next {
+						t.Errorf("entry %d sent in place of %d", p.entry, next)
+					}
+					next++
+				}
+				return nil
+			})
+			if !slices.Equal(calls, tt.want) {
+				t.Errorf("calls of %v entries, want %v", calls, tt.want)
+			}
+		})
+	}
+}
+
+func TestARejectedMessageIsUnchangedAndSaysWhy(t *testing.T) {
+	const body = " {\"jobId\":\t1.50, \"note\":\"<&é\u2028>\"}\n"
+	h := newHarness()
+	h.handle(t, body)
+	letter := h.aws.messages[deadLetterQueue][0]
+	if *letter.MessageBody != body || letter.DelaySeconds != 0 {
+		t.Errorf("the dead letter is %q after %d s", *letter.MessageBody, letter.DelaySeconds)
+	}
+	if got := *letter.MessageAttributes["OriginalMessageId"].StringValue; got != "0" {
+		t.Errorf("OriginalMessageId %q", got)
+	}
+	if got := *letter.MessageAttributes["RejectReason"].StringValue; !strings.HasPrefix(got, "jobId has a fraction: ") {
+		t.Errorf("RejectReason %q", got)
+	}
+}
+
+func TestAMessageThatFillsSQSIsRejectedWithWhatFits(t *testing.T) {
+	tests := map[string]struct {
+		room int
+		want []string
+	}{
+		"room for all":     {1000, []string{"OriginalMessageId", "RejectReason"}},
+		"room for the id":  {50, []string{"OriginalMessageId"}},
+		"room for nothing": {0, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness()
+			if failed := h.handle(t, strings.Repeat("x", maxMessageBytes-tt.room)); failed != nil {
+				t.Fatal("the item failed")
+			}
+			var got []string
+			for name := range h.aws.messages[deadLetterQueue][0].MessageAttributes {
+				got = append(got, name)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("attributes %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestTheLargestEventsOfABatchFitOneCall(t *testing.T) {
+	h := newHarness()
+	job := failed.Job
+	job.Reason, job.ExternalSource = strings.Repeat("é", 2<<10), strings.Repeat("<", 8<<10)
+	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return job, nil })
+	var bodies []string
+	for i := range 10 {
+		bodies = append(bodies, fmt.Sprintf(`{"jobId":%d,"context":{"k":"%s"}}`, i+1, strings.Repeat("<", watch.MaxContext-8)))
+	}
+	h.handle(t, bodies...)
+	if h.aws.putCalls != 1 || len(h.aws.published) != 10 {
+		t.Errorf("%d events in %d calls, want ten in one", len(h.aws.published), h.aws.putCalls)
+	}
+}
