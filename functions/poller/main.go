@@ -1,0 +1,61 @@
+// Command poller is the Lambda function PollerFunction.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/caarlos0/env/v11"
+
+	"refresh-poller/internal/config"
+	"refresh-poller/internal/limiter"
+	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/poller"
+	"refresh-poller/internal/secret"
+)
+
+// awsTimeout bounds one attempt of an AWS call; the SDK makes up to three.
+const awsTimeout = 3 * time.Second
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	handle, err := wire(context.Background())
+	if err != nil {
+		log.Error("the function can't start", "error", err.Error())
+		os.Exit(1)
+	}
+	lambda.Start(handle)
+}
+
+func wire(ctx context.Context) (any, error) {
+	c, err := config.Load(env.ToMap(os.Environ()))
+	if err != nil {
+		return nil, err
+	}
+	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)))
+	if err != nil {
+		return nil, err
+	}
+	p := &poller.Poller{
+		Settings:           c.Settings(),
+		JobQueueURL:        c.JobQueueUrl,
+		DeadLetterQueueURL: c.DeadLetterQueueUrl,
+		EventBusName:       c.EventBusName,
+		EventSource:        c.EventSource,
+		Cluster:            milvus.NewClient(c.ClusterEndpoint, 10),
+		Tokens:             secret.NewReader(secretsmanager.NewFromConfig(aws), c.ClusterTokenSecretArn),
+		SQS:                sqs.NewFromConfig(aws),
+		EventBridge:        eventbridge.NewFromConfig(aws),
+		Limiter:            limiter.New(c.DescribeRateShare()),
+		Log:                slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel})),
+	}
+	return p.Handle, nil
+}
