@@ -88,7 +88,11 @@ func decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 	unknown := a.Failure != nil && a.Failure.Kind == milvus.NotFound
 	switch {
 	case a.Failure == nil && a.Job.Terminal():
-		return end(s, next, a.Job, a.Job.State, now)
+		job := a.Job
+		if job.State == milvus.StateCompleted {
+			job.Reason = "" // it tells why a job did not complete
+		}
+		return end(s, next, job, job.State, now)
 	case unknown && !now.Before(graceEnd):
 		job := remembered(next)
 		job.Reason = fmt.Sprintf("the cluster knows no job %d, %s after the watch began%s", m.JobID, span(now.Sub(m.Watch.Since)), lastSeen(next))

@@ -163,7 +163,8 @@ func TestAnEndSaysWhy(t *testing.T) {
 		age     time.Duration
 		want    string
 	}{
-		"the API's reason": {message(0, 0), failed, 0, "no such object"},
+		"the API's reason":                   {message(0, 0), failed, 0, "no such object"},
+		"not a word of a job that completed": {message(0, 0), Answer{Job: milvus.Job{State: milvus.StateCompleted, Reason: "fine"}}, 0, ""},
 		"never found": {message(0, 0), fault(milvus.NotFound), 121 * time.Second,
 			"the cluster knows no job 449503829274509313, 121 s after the watch began; it was never seen"},
 		"no longer found": {seen, fault(milvus.NotFound), 48 * time.Hour,

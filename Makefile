@@ -1,0 +1,103 @@
+# What these targets need: Go and make. lint also needs cfn-lint; deploy, enqueue
+# and redrive need the SAM CLI or the AWS CLI, and an AWS account.
+
+STACK  ?= refresh-poller
+# samconfig.toml's environment, for deploy.
+CONFIG ?= default
+
+.DEFAULT_GOAL := help
+# -race needs a C compiler, which a machine with only Go and make lacks.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+LOCAL := bin/refresh-poller
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: $(LOCAL) ## follow simulated jobs on an embedded queue and bus
+	@$(LOCAL) demo
+
+# The variables reach the program through the environment, unexpanded: a token
+# may hold a $, and a command line can be read by others.
+export override JOB_ID := $(value JOB_ID)
+export override CLUSTER_ENDPOINT := $(value CLUSTER_ENDPOINT)
+export override CLUSTER_TOKEN := $(value CLUSTER_TOKEN)
+
+# GNU make answers every failed recipe with 2, but in question mode, where lines
+# without a + are not run, it answers 1 for a target that still has something to
+# do. So a watch whose job did not complete ends in 1, a bad argument in 2.
+ifeq ($(MAKECMDGOALS),watch)
+MAKEFLAGS += --question
+endif
+OTHER_END := bin/.other-end
+
+.PHONY: watch
+watch: follow ## follow a real job: JOB_ID=… CLUSTER_ENDPOINT=… CLUSTER_TOKEN=…
+	$(shell [ ! -e $(OTHER_END) ] || echo :)
+
+.PHONY: follow
+follow: $(LOCAL)
+	+@rm -f $(OTHER_END); $(LOCAL) watch || { status=$$?; [ $$status = 1 ] && : > $(OTHER_END) || exit $$status; }
+
+.PHONY: $(LOCAL)
+$(LOCAL):
+	+@go build -o $@ ./cmd/refresh-poller
+
+.PHONY: test
+test: ## run the tests and print the coverage of internal
+	go test $(RACE) -shuffle=on -coverpkg=./internal/... -coverprofile=coverage.out ./...
+	@go tool cover -func=coverage.out | awk '/^total:/ { sub("%", "", $$3); print "statement coverage of internal: " $$3 " %"; exit $$3 < 90 }'
+
+# One target runs at a time: go test -fuzz takes one.
+FUZZ_SECONDS ?= 20
+.PHONY: fuzz
+fuzz: ## run each fuzz test for FUZZ_SECONDS (20)
+	@set -e; for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_SECONDS)s $$package; \
+	  done; \
+	done
+
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck, cfn-lint
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt: $$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	@command -v cfn-lint > /dev/null || { echo "cfn-lint is missing: pip install cfn-lint"; exit 1; }
+	cfn-lint template.yaml
+
+.PHONY: bench
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: build
+build: ## build the function as it is deployed, in bin/PollerFunction
+	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/PollerFunction
+
+# sam build calls this; GOARCH=amd64 on the command line changes the target.
+GOARCH = arm64
+.PHONY: build-PollerFunction
+build-PollerFunction:
+	mkdir -p "$(ARTIFACTS_DIR)"
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags lambda.norpc -trimpath -ldflags="-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/poller
+
+.PHONY: deploy
+deploy: ## sam build and sam deploy: CONFIG=default, dev or prod
+	sam build --config-env $(CONFIG)
+	sam deploy --config-env $(CONFIG)
+
+OUTPUT = aws cloudformation describe-stacks --stack-name "$(STACK)" --output text --query "Stacks[0].Outputs[?OutputKey=='$(1)'].OutputValue"
+
+.PHONY: enqueue
+enqueue: ## start a watch in the deployed stack: JOB_ID=…, STACK=refresh-poller
+	@[ -n "$$JOB_ID" ] || { echo "enqueue: JOB_ID must be the id of a refresh job"; exit 2; }
+	@url=$$($(call OUTPUT,JobQueueUrl)) && aws sqs send-message --queue-url "$$url" --message-body "$$JOB_ID"
+
+# Rejected messages were sent to the dead-letter queue, not moved there by SQS,
+# so their way back has to be named.
+.PHONY: redrive
+redrive: ## move the dead letters back to the queue: STACK=refresh-poller
+	@queue=$$($(call OUTPUT,JobQueueArn)) && url=$$($(call OUTPUT,DeadLetterQueueUrl)) && \
+	dead=$$(aws sqs get-queue-attributes --queue-url "$$url" --attribute-names QueueArn --output text --query Attributes.QueueArn) && \
+	aws sqs start-message-move-task --source-arn "$$dead" --destination-arn "$$queue"

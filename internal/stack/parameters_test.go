@@ -1,0 +1,162 @@
+package stack
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParametersHaveTheirDefaultsAndRanges(t *testing.T) {
+	want := map[string]object{
+		"ClusterEndpoint":       {"Type": "String"},
+		"ClusterTokenSecretArn": {"Type": "String"},
+		"EventBusName":          {"Type": "String", "Default": ""},
+		"EventSource":           {"Type": "String", "Default": "refresh-poller"},
+		"MinPollDelaySeconds":   {"Type": "Number", "Default": 5, "MinValue": 1, "MaxValue": 900},
+		"MaxPollDelaySeconds":   {"Type": "Number", "Default": 300, "MinValue": 1, "MaxValue": 900},
+		"WatchDeadlineSeconds":  {"Type": "Number", "Default": 86400, "MinValue": 1, "MaxValue": 1209600},
+		"NotFoundGraceSeconds":  {"Type": "Number", "Default": 120, "MinValue": 0, "MaxValue": 86400},
+		"DescribeRateLimit":     {"Type": "Number", "Default": 20, "MinValue": 0.001},
+		"MaximumConcurrency":    {"Type": "Number", "Default": 2, "MinValue": 2, "MaxValue": 1000},
+		"PublishProgress":       {"Type": "String", "Default": "false", "AllowedValues": []any{"true", "false"}},
+		"AlarmTopicArn":         {"Type": "String", "Default": ""},
+		"LogLevel":              {"Type": "String", "Default": "INFO", "AllowedValues": []any{"DEBUG", "INFO", "WARN", "ERROR"}},
+		"LogRetentionDays": {"Type": "Number", "Default": 30, "AllowedValues": []any{
+			1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}},
+
+		"ClusterTokenSecretKmsKeyArn": {"Type": "String", "Default": ""},
+		"EventArchiveDays":            {"Type": "Number", "Default": 0, "MinValue": 0, "MaxValue": 3653},
+	}
+	got := map[string]object{}
+	for name, parameter := range at[object](t, template(t), "Parameters") {
+		got[name] = object{}
+		for key, value := range parameter.(object) {
+			if !slices.Contains([]string{"Description", "ConstraintDescription", "AllowedPattern"}, key) {
+				got[name][key] = value
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("parameters (-want +got):\n%s", diff)
+	}
+}
+
+func TestParametersAreDescribedAndGroupedOnce(t *testing.T) {
+	stack := template(t)
+	parameters := at[object](t, stack, "Parameters")
+	form := at[object](t, stack, "Metadata", "AWS::CloudFormation::Interface")
+	grouped := map[string]int{}
+	for _, group := range at[[]any](t, form, "ParameterGroups") {
+		for _, name := range at[[]any](t, group.(object), "Parameters") {
+			grouped[name.(string)]++
+		}
+	}
+	if diff := cmp.Diff(sortedKeys(parameters), sortedKeys(grouped)); diff != "" {
+		t.Errorf("grouped parameters (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(sortedKeys(parameters), sortedKeys(at[object](t, form, "ParameterLabels"))); diff != "" {
+		t.Errorf("labelled parameters (-want +got):\n%s", diff)
+	}
+	for name, parameter := range parameters {
+		if grouped[name] != 1 {
+			t.Errorf("%s is in %d groups", name, grouped[name])
+		}
+		for _, key := range []string{"Description", "ConstraintDescription"} {
+			if at[string](t, parameter.(object), key) == "" {
+				t.Errorf("%s has no %s", name, key)
+			}
+		}
+	}
+}
+
+func TestParametersAndConditionsAreUsed(t *testing.T) {
+	stack := template(t)
+	used := references([]any{stack["Conditions"], stack["Resources"], stack["Outputs"]})
+	for name := range at[object](t, stack, "Parameters") {
+		if !used[name] {
+			t.Errorf("nothing uses the parameter %s", name)
+		}
+	}
+	conditions := map[string]bool{}
+	walk(stack["Resources"], func(v any) {
+		if mapping, ok := v.(object); ok {
+			if name, ok := mapping["Condition"].(string); ok {
+				conditions[name] = true
+			}
+			if choice, ok := mapping["Fn::If"].([]any); ok {
+				conditions[choice[0].(string)] = true
+			}
+		}
+	})
+	if diff := cmp.Diff(sortedKeys(at[object](t, stack, "Conditions")), sortedKeys(conditions)); diff != "" {
+		t.Errorf("conditions (-declared +used):\n%s", diff)
+	}
+}
+
+func TestAllowedPatterns(t *testing.T) {
+	const arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
+	for parameter, cases := range map[string]struct{ accept, refuse []string }{
+		"ClusterEndpoint": {
+			accept: []string{
+				"https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530",
+				"https://in03-0123456789abcde.serverless.gcp-us-west1.vectordb.zillizcloud.com",
+				"https://milvus.example.com/", "https://milvus", "https://192.0.2.1:19530", "https://[2001:db8::1]:19530/",
+				"http://localhost:19530", "http://127.0.0.1", "http://localhost/",
+			},
+			refuse: []string{
+				"", "milvus.example.com", "https://", "https://:19530", "https://milvus.example.com:", "https://milvus.example.com:0",
+				"https://user:secret@milvus.example.com", "https://milvus.example.com/v2", "https://milvus.example.com//",
+				"https://milvus.example.com?a=b", "https://milvus.example.com#a", "https://milvus.example.com ",
+				"http://milvus.example.com", "http://localhost.example.com", "http://127.0.0.11", "ftp://localhost",
+				"https://milvus.example.com\nhttps://other.example.com",
+			},
+		},
+		"ClusterTokenSecretArn": {
+			accept: []string{arn + "zilliz/token-a1B2c3", "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:token-AAAAAA"},
+			refuse: []string{"", "a-token", arn, arn + "token", arn + "token-a1B2c", arn + "*", "arn:aws:ssm:eu-central-1:123456789012:parameter/token-a1B2c3"},
+		},
+		"ClusterTokenSecretKmsKeyArn": {
+			accept: []string{"", "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms:eu-central-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"},
+			refuse: []string{"alias/token", "arn:aws:kms:eu-central-1:123456789012:alias/token", "arn:aws:kms:eu-central-1:123456789012:key/*"},
+		},
+		"EventBusName": {
+			accept: []string{"", "default", "team.orders_1/refresh-jobs"},
+			refuse: []string{"arn:aws:events:eu-central-1:123456789012:event-bus/orders", "two words", "*"},
+		},
+		"EventSource": {
+			accept: []string{"refresh-poller", "com.example/refresh", "aws", "awsome.refresh", "my.aws.refresh"},
+			refuse: []string{"", "aws.refresh", "aws.", "two words", "${aws:username}", strings.Repeat("a", 257)},
+		},
+		"AlarmTopicArn": {
+			accept: []string{"", "arn:aws:sns:eu-central-1:123456789012:on-call"},
+			refuse: []string{"on-call", "arn:aws:sqs:eu-central-1:123456789012:on-call", "arn:aws:sns:eu-central-1:123456789012:on-call.fifo"},
+		},
+	} {
+		t.Run(parameter, func(t *testing.T) {
+			pattern := at[string](t, template(t), "Parameters", parameter, "AllowedPattern")
+			for _, text := range cases.accept {
+				if !allows(pattern, text) {
+					t.Errorf("refuses %q", text)
+				}
+			}
+			for _, text := range cases.refuse {
+				if allows(pattern, text) {
+					t.Errorf("accepts %q", text)
+				}
+			}
+		})
+	}
+}
+
+// allows does what CloudFormation does with an AllowedPattern. Its regular
+// expressions are Java's; of what Go's lack, the template uses one look-ahead.
+func allows(pattern, text string) bool {
+	const notAWS = `(?!aws\.)`
+	if strings.Contains(pattern, notAWS) && strings.HasPrefix(text, "aws.") {
+		return false
+	}
+	return regexp.MustCompile(strings.Replace(pattern, notAWS, "", 1)).MatchString(text)
+}

@@ -1,0 +1,181 @@
+package stack
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// statements returns every policy statement of a resource, whatever condition
+// it depends on.
+func statements(resource any) []object {
+	var all []object
+	walk(resource, func(v any) {
+		if document, ok := v.(object); ok && document["Statement"] != nil {
+			for _, statement := range list(document["Statement"]) {
+				if choice, ok := statement.(object)["Fn::If"].([]any); ok {
+					statement = choice[1]
+				}
+				all = append(all, statement.(object))
+			}
+		}
+	})
+	return all
+}
+
+func TestNoPolicyAllowsAWildcard(t *testing.T) {
+	for name, resource := range at[object](t, template(t), "Resources") {
+		for _, statement := range statements(resource) {
+			if statement["Effect"] != "Allow" {
+				continue
+			}
+			where := fmt.Sprintf("%s %v", name, statement["Sid"])
+			for _, key := range []string{"NotAction", "NotResource", "NotPrincipal"} {
+				if statement[key] != nil {
+					t.Errorf("%s has %s, which allows all but a few", where, key)
+				}
+			}
+			if statement["Principal"] == "*" {
+				t.Errorf("%s allows everybody", where)
+			}
+			xray := true
+			for _, action := range list(statement["Action"]) {
+				xray = xray && strings.HasPrefix(action.(string), "xray:")
+				if strings.ContainsAny(action.(string), "*?") {
+					t.Errorf("%s allows the actions %s", where, action)
+				}
+			}
+			walk(statement["Resource"], func(v any) {
+				if text, ok := v.(string); ok && strings.Contains(text, "*") && !xray {
+					t.Errorf("%s names the resources %s", where, text)
+				}
+			})
+		}
+	}
+}
+
+func TestTheFunctionMayDoWhatItsCodeCallsAndNoMore(t *testing.T) {
+	stack := template(t)
+	job, dead, secret := attribute("JobQueue", "Arn"), attribute("JobDeadLetterQueue", "Arn"), ref("ClusterTokenSecretArn")
+	bus := object{"Fn::If": []any{"CreateEventBus", attribute("EventBus", "Arn"),
+		object{"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}"}}}
+	want := map[string][]any{
+		"sqs:ReceiveMessage":            {job},
+		"sqs:DeleteMessage":             {job},
+		"sqs:GetQueueAttributes":        {job},
+		"sqs:SendMessage":               {job, dead},
+		"events:PutEvents":              {bus},
+		"secretsmanager:GetSecretValue": {secret},
+		"kms:Decrypt":                   {ref("ClusterTokenSecretKmsKeyArn")},
+		"logs:CreateLogStream":          {attribute("PollerLogGroup", "Arn")},
+		"logs:PutLogEvents":             {attribute("PollerLogGroup", "Arn")},
+		"xray:PutTraceSegments":         {"*"},
+		"xray:PutTelemetryRecords":      {"*"},
+	}
+	got := map[string][]any{}
+	conditions := map[string]any{}
+	for _, statement := range statements(at[object](t, stack, "Resources", "PollerRole", "Properties")["Policies"]) {
+		for _, action := range list(statement["Action"]) {
+			got[action.(string)] = append(got[action.(string)], list(statement["Resource"])...)
+			if statement["Condition"] != nil {
+				conditions[action.(string)] = statement["Condition"]
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("resources by action (-want +got):\n%s", diff)
+	}
+	wantConditions := map[string]any{
+		"events:PutEvents": object{"StringEquals": object{
+			"events:source":      ref("EventSource"),
+			"events:detail-type": "External Collection Refresh Job State Change",
+		}},
+		"kms:Decrypt": object{"StringEquals": object{
+			"kms:ViaService":                  object{"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"},
+			"kms:EncryptionContext:SecretARN": secret,
+		}},
+	}
+	if diff := cmp.Diff(wantConditions, conditions); diff != "" {
+		t.Errorf("conditions by action (-want +got):\n%s", diff)
+	}
+}
+
+// Given policies or no role, SAM adds managed policies that allow more.
+func TestTheFunctionHasNoOtherPermissions(t *testing.T) {
+	stack := template(t)
+	function := at[object](t, stack, "Resources", "PollerFunction", "Properties")
+	if diff := cmp.Diff(attribute("PollerRole", "Arn"), at[object](t, function, "Role")); diff != "" {
+		t.Errorf("role (-want +got):\n%s", diff)
+	}
+	if function["Policies"] != nil {
+		t.Error("the function has policies beside its role")
+	}
+	if managed := at[object](t, stack, "Resources", "PollerRole", "Properties")["ManagedPolicyArns"]; managed != nil {
+		t.Errorf("the role has managed policies: %v", managed)
+	}
+	if diff := cmp.Diff([]string{"PollerRole"}, ofType(t, stack, "AWS::IAM::Role")); diff != "" {
+		t.Errorf("roles (-want +got):\n%s", diff)
+	}
+}
+
+func TestProducersMayOnlyEnqueue(t *testing.T) {
+	got := statements(at[object](t, template(t), "Resources", "EnqueuePolicy"))
+	want := []object{{
+		"Sid": "EnqueueJobs", "Effect": "Allow",
+		"Action":   []any{"sqs:SendMessage", "sqs:GetQueueUrl"},
+		"Resource": attribute("JobQueue", "Arn"),
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("statements (-want +got):\n%s", diff)
+	}
+}
+
+func TestBothQueuesRefuseWhatComesWithoutTLS(t *testing.T) {
+	stack := template(t)
+	for _, queue := range ofType(t, stack, "AWS::SQS::Queue") {
+		deny := object{
+			"Sid": "DenyWithoutTls", "Effect": "Deny", "Principal": "*", "Action": "sqs:*",
+			"Resource":  attribute(queue, "Arn"),
+			"Condition": object{"Bool": object{"aws:SecureTransport": "false"}},
+		}
+		if !slices.ContainsFunc(queuePolicy(t, stack, queue), func(s object) bool { return cmp.Equal(s, deny) }) {
+			t.Errorf("no policy of %s denies what comes without TLS", queue)
+		}
+	}
+}
+
+func TestRulesOfTheAccountMaySendToTheJobQueueOnly(t *testing.T) {
+	stack := template(t)
+	allow := object{
+		"Sid": "AllowRulesOfThisAccount", "Effect": "Allow", "Action": "sqs:SendMessage",
+		"Principal": object{"Service": "events.amazonaws.com"},
+		"Resource":  attribute("JobQueue", "Arn"),
+		"Condition": object{"StringEquals": object{"aws:SourceAccount": ref("AWS::AccountId")}},
+	}
+	for queue, want := range map[string][]object{"JobQueue": {allow}, "JobDeadLetterQueue": nil} {
+		allowed := slices.DeleteFunc(queuePolicy(t, stack, queue), func(s object) bool { return s["Effect"] != "Allow" })
+		if diff := cmp.Diff(want, allowed); diff != "" && len(want)+len(allowed) > 0 {
+			t.Errorf("what %s allows (-want +got):\n%s", queue, diff)
+		}
+	}
+}
+
+// queuePolicy returns the statements of the queue's one policy; SQS keeps but
+// the last of several.
+func queuePolicy(t *testing.T, stack object, queue string) []object {
+	t.Helper()
+	var found [][]object
+	for _, name := range ofType(t, stack, "AWS::SQS::QueuePolicy") {
+		policy := at[object](t, stack, "Resources", name, "Properties")
+		if references(policy["Queues"])[queue] {
+			found = append(found, statements(policy))
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%s has %d policies, not one", queue, len(found))
+	}
+	return found[0]
+}
