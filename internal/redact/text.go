@@ -8,10 +8,10 @@ import (
 )
 
 var (
-	// headerScheme is the first word of an Authorization header.
-	headerScheme = regexp.MustCompile(`(?i)^(?:bearer|basic|digest|token|apikey|negotiate|sharedkey|aws|aws4-hmac-sha256)[ \t]+`)
-	// schemeValue is such a word, and the next, anywhere.
-	schemeValue = regexp.MustCompile(`\b((?i)bearer|basic)([ \t]+)([^\s` + quotes + `]+)`)
+	// headerScheme is how the value of an Authorization header begins.
+	headerScheme = regexp.MustCompile(`(?i)^(?:(?:bearer|basic|digest|token|apikey|negotiate|sharedkey|aws|aws4-hmac-sha256)[ \t]+)+`)
+	// schemeValue is such a beginning, and the value, anywhere.
+	schemeValue = regexp.MustCompile(`\b((?i)(?:(?:bearer|basic)[ \t]+)+)([^\s` + quotes + `]+)`)
 	accessKeyID = regexp.MustCompile(`(?:AKIA|ASIA)[A-Z0-9]{16}`)
 
 	// afterScheme are words that follow a scheme's name in a sentence.
@@ -36,12 +36,12 @@ func text(s string) string {
 // part of a sentence: basic authentication failed, basic check failed.
 func maskScheme(match string) string {
 	m := schemeValue.FindStringSubmatch(match)
-	value := strings.TrimRight(m[3], trailing)
-	isWord := m[1] == "basic" && strings.Trim(value, "abcdefghijklmnopqrstuvwxyz") == ""
+	value := strings.TrimRight(m[2], trailing)
+	isWord := strings.TrimSpace(m[1]) == "basic" && strings.Trim(value, "abcdefghijklmnopqrstuvwxyz") == ""
 	if isWord || slices.Contains(afterScheme, strings.ToLower(value)) {
 		return match
 	}
-	return m[1] + m[2] + mask + m[3][len(value):]
+	return m[1] + mask + m[2][len(value):]
 }
 
 // pairs masks the values of keys that name a secret: key=value, key: value,

@@ -12,13 +12,14 @@ const (
 	// trailing is punctuation that belongs to the sentence around a URL.
 	trailing = `.,;:!)]}\`
 
-	hostPort = `(?:\[[0-9A-Fa-f:.]*(?:%[\w.~-]*)?\]|[^:,]*)(?::[0-9]{1,5})?`
+	host = `(?:\[[0-9A-Fa-f:.]*(?:%[\w.~-]*)?\]|[^:]*)`
+	port = `:[0-9]{1,5}`
 )
 
 var (
-	// hostPorts is an authority without user information; several hosts are
-	// separated by commas (mongodb://a:1,b:2).
-	hostPorts = regexp.MustCompile(`^` + hostPort + `(?:,` + hostPort + `)*$`)
+	// hostPorts is an authority without user information: a host, or several
+	// with a port each, separated by commas (mongodb://a:1,b:2).
+	hostPorts = regexp.MustCompile(`^` + host + `(?:` + port + `(?:,` + host + port + `)*)?$`)
 
 	// pathQuery is a query after a path without a scheme, where a bare ? is a
 	// glob.
@@ -78,9 +79,9 @@ func urls(run, keep string) string {
 			scheme := mark > 0 && run[mark-1] == ':'
 			isURL := scheme && strings.Count(slashes, "/") >= 2
 			if scheme || len(slashes) >= 2 {
-				var host string
-				host, pos = authority(run, pos, lastAt, isURL)
-				out.WriteString(host)
+				var rest string
+				rest, pos = authority(run, pos, lastAt, isURL)
+				out.WriteString(rest)
 			}
 			inURL = inURL || isURL
 		}
@@ -90,22 +91,22 @@ func urls(run, keep string) string {
 // authority returns what may stay of the authority at run[start:], and where
 // the run goes on after it. Where it is no certain URL (a//b@c), only the form
 // user:password@ counts as user information.
-func authority(run string, start, lastAt int, isURL bool) (host string, next int) {
+func authority(run string, start, lastAt int, isURL bool) (rest string, next int) {
 	end := start + indexAny(run[start:], `/\?#`)
-	host = run[start:end]
-	at := strings.LastIndexByte(host, '@')
-	bare := strings.TrimRight(host, trailing)
+	rest = run[start:end]
+	at := strings.LastIndexByte(rest, '@')
+	bare := strings.TrimRight(rest, trailing)
 	switch {
-	case at >= 0 && (isURL || strings.Contains(host[:at], ":")):
-		return host[at+1:], end
-	case hostPorts.MatchString(host):
-		return host, end
+	case at >= 0 && (isURL || strings.Contains(rest[:at], ":")):
+		return rest[at+1:], end
+	case hostPorts.MatchString(rest):
+		return rest, end
 	case lastAt > end: // the password has one of /\?# in it
 		return "", lastAt + 1
 	case isURL && !hostPorts.MatchString(bare): // cut off before the @
-		return mask + host[len(bare):], end
+		return mask + rest[len(bare):], end
 	}
-	return host, end
+	return rest, end
 }
 
 // afterQuery returns what follows query in its URL's place: its last

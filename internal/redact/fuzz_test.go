@@ -1,0 +1,99 @@
+package redact
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// planted is a credential that fuzzing doesn't come upon by chance.
+const planted = "zQ7PLANTEDx9"
+
+// checkClean checks what holds for any text.
+func checkClean(t *testing.T, clean func(string) string, in string) {
+	t.Helper()
+	once := clean(in)
+	if twice := clean(once); twice != once {
+		t.Errorf("%q becomes %q, and that %q", in, once, twice)
+	}
+	if utf8.ValidString(in) && !utf8.ValidString(once) {
+		t.Errorf("%q becomes %q, which is no UTF-8", in, once)
+	}
+}
+
+// checkPlanted checks that the planted credential doesn't come through.
+func checkPlanted(t *testing.T, clean func(string) string, in string) {
+	t.Helper()
+	checkClean(t, clean, in)
+	if got := clean(in); strings.Contains(got, planted) {
+		t.Errorf("%q becomes %q", in, got)
+	}
+}
+
+// without returns s without the given characters.
+func without(s, chars string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(chars, r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func FuzzSource(f *testing.F) {
+	for _, s := range []string{
+		`volume://my-volume/books`,
+		`{"type":"volume","path":"volume://my-volume/books"}`,
+		`s3://key:se/cr@et@bucket/x?a=b#c=d`,
+		`{"a":"{\"token\":\"x\"}","b":[1.0,null,{"pwd":{}}]}`,
+		`{\"secret\":\"x\\\"y\",`,
+		`a/?.parquet?k=v#x?y=z`,
+		`[[[{"a":"s3:\/\/k:s@b`,
+		`token='a "b": {"c`,
+	} {
+		f.Add(s, "/path", 40)
+	}
+	f.Fuzz(func(t *testing.T, a, b string, cut int) {
+		checkClean(t, Source, a)
+		checkClean(t, Source, a+b)
+
+		// The password may hold anything but an @, behind which a host begins.
+		checkPlanted(t, Source, "s3://key:x"+without(a, "@")+planted+"@bucket/"+b)
+		checkPlanted(t, Source, "s3://key:"+without(a, `@/\?#`)+planted)
+		checkPlanted(t, Source, "https://host/"+without(a, "#@")+"?"+without(b, "#@")+planted)
+		checkPlanted(t, Source, "dir/"+without(a, ":#")+"?k="+without(b, "#:")+planted)
+
+		inner := fmt.Sprintf(`{%s:%s,"secret":%s,"b":%s}`, quote(a), quote(b), quote(planted+b), quote(a))
+		list := fmt.Sprintf(`[%s,{"fsAuth":{%s:[%s]}},{"path":%s}]`,
+			quote(a), quote(b), quote(planted), quote("s3://k:"+planted+"@b"))
+		for _, json := range []string{inner, list, `{"spec":` + quote(inner) + `}`} {
+			checkPlanted(t, Source, json)
+			checkPlanted(t, Source, json+b)
+			checkPlanted(t, Source, json[:min(max(cut, 1), len(json))])
+		}
+	})
+}
+
+func FuzzText(f *testing.F) {
+	for _, s := range []string{
+		`refresh job 5 not found`,
+		`Get "https://u:p@h/x?sig=a": Authorization: Bearer x`,
+		`{"secret":{"a":"b","c":[1,"}"]}}`,
+		`token: "abc; {\"password\":\"x\"}`,
+		`secret access key: b'x' conf['token'] => AKIAIOSFODNN7EXAMPLE`,
+	} {
+		f.Add(s, " and more")
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		checkClean(t, Text, a)
+		checkClean(t, Text, a+b)
+
+		for _, form := range []string{
+			`password=%s`, `token: %s`, `"secret": "%s"`, `{'pwd': '%s'}`, `{\"token\":\"%s\"}`,
+			`Authorization: Bearer %s`, `Bearer %s`, `s3://key:%s@bucket/x`, `https://host/x?y=%s`,
+		} {
+			checkPlanted(t, Text, a+" "+fmt.Sprintf(form, planted)+" "+b)
+		}
+	})
+}
