@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"refresh-poller/internal/redact"
@@ -100,7 +102,7 @@ func read(status int, header http.Header, body []byte, jobID int64, token string
 		return Job{}, failure
 	}
 	if a.Code.value != 0 {
-		failure := newError(kindOf(status, a.Code.value, a.Message, jobID), status, a.Message, token)
+		failure := newError(kindOf(status, a.Code.value, a.Message, jobID), status, cmp.Or(a.Message, "the answer has no message"), token)
 		failure.Code = a.Code.value
 		failure.RetryAfter = retryAfter(header, time.Now())
 		return Job{}, failure
@@ -116,7 +118,7 @@ func read(status int, header http.Header, body []byte, jobID int64, token string
 	}
 	return Job{
 		CollectionName: clean(d.CollectionName, token, maxName),
-		State:          clean(d.State, token, maxName),
+		State:          cleanState(d.State, token),
 		Progress:       percent(d.Progress),
 		ExternalSource: cut(redact.Source(withoutToken(d.ExternalSource, token)), maxSource),
 		Reason:         clean(d.Reason, token, maxReason),
@@ -130,8 +132,10 @@ func readData(a answer, d *answerData, jobID int64) (fault string) {
 	switch err := decode(a.Data, d); {
 	case !a.Code.known:
 		return "the answer has no code"
-	case err != nil:
+	case err != nil || string(a.Data) == "null":
 		return "the answer has no data"
+	case !d.JobID.known:
+		return "the answer has no jobId"
 	case d.JobID.value != jobID:
 		return "the answer is about another job"
 	case d.State == "":
@@ -148,6 +152,16 @@ func decode(raw []byte, into any) error {
 		return nil
 	}
 	return err
+}
+
+// cleanState leaves the states that matter as they are, though they may hold
+// the password of root:Completed.
+func cleanState(state, token string) string {
+	switch state {
+	case StatePending, StateInProgress, StateCompleted, StateFailed:
+		return state
+	}
+	return clean(state, token, maxName)
 }
 
 func percent(n number) *int {
@@ -168,16 +182,28 @@ func instant(n number) time.Time {
 	return time.UnixMilli(n.value).UTC()
 }
 
-// clean returns text without credentials and at most limit bytes of it.
+// clean returns one line of text without credentials, at most limit bytes of it.
 func clean(text, token string, limit int) string {
-	return cut(redact.Text(withoutToken(text, token)), limit)
+	oneLine := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return cut(redact.Text(withoutToken(oneLine, token)), limit)
 }
 
 // withoutToken takes out the token and, of user:password, the password: an
-// error message may repeat what it refuses.
+// error message may repeat what it refuses, as it is, quoted or escaped.
 func withoutToken(text, token string) string {
 	_, password, _ := strings.Cut(token, ":")
-	return redact.Values(text, token, password)
+	var forms []string
+	for _, secret := range []string{token, password} {
+		quoted := strconv.Quote(secret)
+		asJSON, _ := json.Marshal(secret) // a string always marshals
+		forms = append(forms, secret, quoted[1:len(quoted)-1], string(asJSON[1:len(asJSON)-1]), url.QueryEscape(secret), url.PathEscape(secret))
+	}
+	return redact.Values(text, forms...)
 }
 
 // cut shortens text to limit bytes, between two characters.

@@ -31,8 +31,11 @@ const describePath = "/v2/vectordb/jobs/external_collection/describe"
 // Client describes jobs of one cluster. It is safe for concurrent use and keeps
 // its connections for the next describe; make one for the process.
 type Client struct {
-	url  string
-	http *http.Client
+	url string
+	// A transport and no http.Client, which would follow redirects: the token
+	// is for the configured host.
+	transport *http.Transport
+	timeout   time.Duration
 }
 
 // NewClient returns a client of the cluster at endpoint, in Endpoint's form.
@@ -44,15 +47,7 @@ func NewClient(endpoint string, connections int) *Client {
 	// An answer is a few hundred bytes: not worth a gzip bomb.
 	transport.DisableCompression = true
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	return &Client{
-		url: endpoint + describePath,
-		http: &http.Client{
-			Transport: transport,
-			Timeout:   Timeout,
-			// The token is for the configured host; a redirect would carry it on.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	return &Client{url: endpoint + describePath, transport: transport, timeout: Timeout}
 }
 
 // Describe asks for the job's state with the token, an API key or
@@ -61,11 +56,13 @@ func NewClient(endpoint string, connections int) *Client {
 //
 // The call is Zilliz Cloud's "Describe External Collection Refresh Job (V2)".
 func (c *Client) Describe(ctx context.Context, token string, jobID int64) (Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
 	req, err := c.request(ctx, token, jobID)
 	if err != nil {
 		return Job{}, newError(Misconfigured, 0, err.Error(), token)
 	}
-	res, err := c.http.Do(req)
+	res, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return Job{}, newError(Temporary, 0, "no answer: "+err.Error(), token)
 	}

@@ -49,7 +49,7 @@ func NewReader(client *secretsmanager.Client, arn string) *Reader {
 func (r *Reader) Token(ctx context.Context, newerThan time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
+	now := wallTime()
 	if r.token != "" && now.Sub(r.readAt) < MaxAge && r.readAt.After(newerThan) {
 		return r.token, nil
 	}
@@ -69,11 +69,15 @@ func (r *Reader) read(ctx context.Context) {
 		token, err = parse(aws.ToString(out.SecretString), out.SecretBinary)
 	}
 	if err != nil {
-		r.err, r.failedAt = fmt.Errorf("read the secret %s: %w", r.arn, err), time.Now()
+		r.err, r.failedAt = fmt.Errorf("read the secret %s: %w", r.arn, err), wallTime()
 		return
 	}
-	r.token, r.readAt, r.err = token, time.Now(), nil
+	r.token, r.readAt, r.err = token, wallTime(), nil
 }
+
+// wallTime is the time without Go's monotonic clock, which may stand still
+// while Lambda has the process frozen.
+func wallTime() time.Time { return time.Now().Round(0) }
 
 var (
 	errForm  = errors.New("it must hold the token itself, or JSON with token, or JSON with username and password")

@@ -1,0 +1,237 @@
+package limiter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// starts lets count requests wait at once, and returns when each of them
+// started, counted from now.
+func starts(t *testing.T, l *Limiter, count int) []time.Duration {
+	t.Helper()
+	began := time.Now()
+	var mu sync.Mutex
+	var at []time.Duration
+	var done sync.WaitGroup
+	for range count {
+		done.Go(func() {
+			if err := l.Wait(t.Context()); err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			at = append(at, time.Since(began))
+		})
+	}
+	done.Wait()
+	slices.Sort(at)
+	return at
+}
+
+func TestABurstStartsAtTheRate(t *testing.T) {
+	const second, day = time.Second, 24 * time.Hour
+	tests := map[string]struct {
+		rate float64
+		want []time.Duration
+	}{
+		"one a second":              {1, []time.Duration{0, second, 2 * second}},
+		"three a second":            {3, []time.Duration{0, 0, 0, second, second, second, 2 * second}},
+		"a fraction above one":      {2.9, []time.Duration{0, 0, second, second, 2 * second}},
+		"one in two seconds":        {0.5, []time.Duration{0, 2 * second, 4 * second}},
+		"one in ten seconds":        {0.1, []time.Duration{0, 10 * second, 20 * second}},
+		"just below one a second":   {0.8, []time.Duration{0, 1250 * time.Millisecond, 2500 * time.Millisecond}},
+		"no rarer than once a day":  {1e-9, []time.Duration{0, day}},
+		"not even once in an age":   {math.SmallestNonzeroFloat64, []time.Duration{0, day}},
+		"more than could be wanted": {1e18, []time.Duration{0, 0, 0}},
+		"no limit at all":           {math.Inf(1), []time.Duration{0, 0, 0}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if diff := cmp.Diff(tt.want, starts(t, New(tt.rate), len(tt.want))); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+func TestRestDoesNotAllowALargerBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(2)
+		time.Sleep(time.Hour)
+		if diff := cmp.Diff([]time.Duration{0, 0, time.Second}, starts(t, l, 3)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestAStartCountsForOneSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(2)
+		starts(t, l, 1)
+		time.Sleep(900 * time.Millisecond)
+		// The first may start again when the one 900 ms ago has left the window.
+		want := []time.Duration{0, 100 * time.Millisecond, time.Second}
+		if diff := cmp.Diff(want, starts(t, l, 3)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// The promise, under random rates, arrivals, holds, deadlines and
+// cancellations: no window holds more starts than the rate allows, and no
+// request starts during a Hold or after its deadline.
+func TestNoWindowHoldsMoreStartsThanTheRate(t *testing.T) {
+	for range 100 {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { checkRandomTraffic(t, rand.New(rand.NewPCG(seed, 0))) })
+		})
+	}
+}
+
+func checkRandomTraffic(t *testing.T, random *rand.Rand) {
+	// Most rates lie around 1, where the window changes its meaning.
+	rate := math.Exp(random.NormFloat64() * 1.5)
+	share, window := int(rate), time.Second
+	if rate < 1 {
+		share, window = 1, time.Duration(float64(time.Second)/rate)
+	}
+	l := New(rate)
+	var mu sync.Mutex
+	var started []time.Time
+	var held [][2]time.Time
+	var done sync.WaitGroup
+	for range 50 + random.IntN(200) {
+		arrival := time.Duration(random.Int64N(int64(20 * time.Second)))
+		patience := time.Duration(random.Int64N(int64(30 * time.Second)))
+		impatient, deserted := random.IntN(2) == 0, random.IntN(10) == 0
+		done.Go(func() {
+			time.Sleep(arrival)
+			ctx, cancel := context.WithCancel(t.Context())
+			if impatient {
+				ctx, cancel = context.WithTimeout(ctx, patience)
+			}
+			defer cancel()
+			if deserted {
+				time.AfterFunc(patience/2, cancel)
+			}
+			if l.Wait(ctx) != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			started = append(started, time.Now())
+			if deadline, ok := ctx.Deadline(); ok && time.Now().After(deadline) {
+				t.Errorf("started %s after the deadline", time.Since(deadline))
+			}
+		})
+	}
+	for range random.IntN(4) {
+		arrival := time.Duration(random.Int64N(int64(20 * time.Second)))
+		length := time.Duration(random.Int64N(int64(10 * time.Second)))
+		done.Go(func() {
+			time.Sleep(arrival)
+			l.Hold(length)
+			mu.Lock()
+			defer mu.Unlock()
+			held = append(held, [2]time.Time{time.Now(), time.Now().Add(max(length, time.Second))})
+		})
+	}
+	done.Wait()
+	slices.SortFunc(started, time.Time.Compare)
+	for i := share; i < len(started); i++ {
+		if apart := started[i].Sub(started[i-share]); apart < window {
+			t.Fatalf("at %g a second, %d requests started within %s", rate, share+1, apart)
+		}
+	}
+	for _, at := range started {
+		for _, hold := range held {
+			// At the hold's very first instant either may have come first.
+			if at.After(hold[0]) && at.Before(hold[1]) {
+				t.Fatalf("a request started %s before a hold's end", hold[1].Sub(at))
+			}
+		}
+	}
+}
+
+func TestASlotBehindTheDeadlineIsTooLateAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(1)
+		starts(t, l, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second-time.Nanosecond)
+		defer cancel()
+		began := time.Now()
+		if err := l.Wait(ctx); !errors.Is(err, ErrTooLate) || time.Since(began) != 0 {
+			t.Errorf("got %v after %s", err, time.Since(began))
+		}
+	})
+}
+
+func TestWhoIsTooLateTakesNoSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(1)
+		starts(t, l, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		for range 100 {
+			_ = l.Wait(ctx)
+		}
+		if diff := cmp.Diff([]time.Duration{time.Second}, starts(t, l, 1)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestASlotBeforeTheDeadlineIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(1)
+		starts(t, l, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second+time.Nanosecond)
+		defer cancel()
+		began := time.Now()
+		if err := l.Wait(ctx); err != nil || time.Since(began) != time.Second {
+			t.Errorf("got %v after %s", err, time.Since(began))
+		}
+	})
+}
+
+func TestACancelledContextStartsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 100 { // a select between two ready cases would let some through
+			if err := l.Wait(ctx); !errors.Is(err, context.Canceled) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if diff := cmp.Diff([]time.Duration{0}, starts(t, l, 1)); diff != "" {
+			t.Error("it took a slot:", diff)
+		}
+	})
+}
+
+func TestACancellationEndsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(0.1)
+		starts(t, l, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(3*time.Second, cancel)
+		began := time.Now()
+		if err := l.Wait(ctx); !errors.Is(err, context.Canceled) || time.Since(began) != 3*time.Second {
+			t.Errorf("got %v after %s", err, time.Since(began))
+		}
+	})
+}

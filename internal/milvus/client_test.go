@@ -1,0 +1,207 @@
+package milvus
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const inProgress = `"state": "RefreshInProgress", "progress": 42`
+
+func TestTheRequestIsTheDocumentedOne(t *testing.T) {
+	type request struct {
+		Method, URI, Host, Body string
+		Header                  http.Header
+		Length                  int64
+	}
+	tests := map[string]struct {
+		jobID int64
+		body  string
+	}{
+		"for the largest id":               {largestID, `{"jobId": 9223372036854775807}`},
+		"for an id that no float64 holds":  {exactID, `{"jobId": 449503829274509313}`},
+		"for the smallest id":              {1, `{"jobId": 1}`},
+		"for the first id a float64 loses": {1<<53 + 1, `{"jobId": 9007199254740993}`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got request
+			server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				got = request{r.Method, r.RequestURI, r.Host, string(body), r.Header, r.ContentLength}
+				answering(200, success(tt.jobID, inProgress))(w, r)
+			})
+			server.Start()
+			if _, err := NewClient(server.URL, 1).Describe(t.Context(), apiKey, tt.jobID); err != nil {
+				t.Fatal(err)
+			}
+			want := request{
+				Method: "POST",
+				URI:    "/v2/vectordb/jobs/external_collection/describe",
+				Host:   server.Listener.Addr().String(),
+				Body:   tt.body,
+				Length: int64(len(tt.body)),
+				// Neither Idempotency-Key nor Accept-Encoding.
+				Header: http.Header{
+					"Authorization":   {"Bearer " + apiKey},
+					"Content-Type":    {"application/json"},
+					"Content-Length":  {got.Header.Get("Content-Length")},
+					"Accept":          {"application/json"},
+					"User-Agent":      {"refresh-poller/0.1.0"},
+					"Request-Timeout": {"10"},
+				},
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTheTokenMayBeUserAndPassword(t *testing.T) {
+	var got string
+	c := startCluster(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("Authorization")
+		answering(200, success(exactID, inProgress))(w, r)
+	})
+	if _, err := c.Describe(t.Context(), "root:pass:word", exactID); err != nil {
+		t.Fatal(err)
+	}
+	if want := "Bearer root:pass:word"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestSequentialDescribesShareAConnection(t *testing.T) {
+	tests := map[string]http.HandlerFunc{
+		"when they succeed":        answering(200, success(exactID, inProgress)),
+		"when the job is unknown":  answering(200, `{"code": 1100, "message": "job 449503829274509313 not found"}`),
+		"when a gateway fails":     answering(502, "<html>bad gateway</html>"),
+		"when they are redirected": answering(302, "moved", "Location", "http://127.0.0.1:1/"),
+	}
+	for name, handler := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, connections := startCounted(t, handler)
+			for range 20 {
+				_, _ = c.Describe(t.Context(), apiKey, exactID)
+			}
+			if connections.n.Load() != 1 {
+				t.Errorf("20 describes opened %d connections, want 1", connections.n.Load())
+			}
+		})
+	}
+}
+
+func TestConcurrentDescribesKeepTheirConnections(t *testing.T) {
+	const batch = 10
+	var together sync.WaitGroup // all of a batch are on the way at once
+	c, connections := startCounted(t, func(w http.ResponseWriter, r *http.Request) {
+		together.Done()
+		together.Wait()
+		answering(200, success(exactID, inProgress))(w, r)
+	})
+	for range 3 {
+		together.Add(batch)
+		var done sync.WaitGroup
+		for range batch {
+			done.Go(func() {
+				if _, err := c.Describe(t.Context(), apiKey, exactID); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		done.Wait()
+	}
+	if connections.n.Load() != batch {
+		t.Errorf("3 batches of %d opened %d connections", batch, connections.n.Load())
+	}
+}
+
+// After Lambda has frozen the process, the first describe goes out on a
+// connection that the cluster closed long ago.
+func TestADescribeOnADeadConnectionIsRepeated(t *testing.T) {
+	requests := 0
+	c, connections := startCounted(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests++; requests == 2 {
+			sending("")(w, r)
+			return
+		}
+		answering(200, success(exactID, inProgress))(w, r)
+	})
+	for range 2 {
+		if _, err := c.Describe(t.Context(), apiKey, exactID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if requests != 3 || connections.n.Load() != 2 {
+		t.Errorf("%d requests on %d connections, want the second repeated on a new one", requests, connections.n.Load())
+	}
+}
+
+func TestADescribeOnAFreshConnectionIsNotRepeated(t *testing.T) {
+	requests := 0
+	c := startCluster(t, func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		sending("")(w, r)
+	})
+	if failure := failed(t, c); failure.Kind != Temporary || requests != 1 {
+		t.Errorf("%s after %d requests, want %s after 1", failure.Kind, requests, Temporary)
+	}
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			var strayed []string
+			other := newServer(t, func(_ http.ResponseWriter, r *http.Request) {
+				strayed = append(strayed, r.Method+" "+r.Header.Get("Authorization"))
+			})
+			other.Start()
+			requests := 0
+			c := startCluster(t, func(w http.ResponseWriter, r *http.Request) {
+				requests++
+				http.Redirect(w, r, other.URL+r.URL.Path, status)
+			})
+			failure := failed(t, c)
+			if failure.Kind != Misconfigured || failure.Status != status {
+				t.Errorf("got %s, status %d", failure.Kind, failure.Status)
+			}
+			if len(strayed) > 0 || requests != 1 {
+				t.Errorf("%d requests, and the other server saw %q", requests, strayed)
+			}
+		})
+	}
+}
+
+func TestARedirectWithinTheClusterIsNotFollowed(t *testing.T) {
+	paths := map[string]bool{}
+	c := startCluster(t, func(w http.ResponseWriter, r *http.Request) {
+		paths[r.URL.Path] = true
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	})
+	failed(t, c)
+	if got := slices.Collect(maps.Keys(paths)); len(got) != 1 {
+		t.Errorf("asked for %q", got)
+	}
+}
+
+func TestACompressedAnswerIsNotUnpacked(t *testing.T) {
+	// gzip of {"code": 0}
+	const packed = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xcaOIU\xb2R0\xa8\x05\x00\x8f\xb5\x0f\xbe\x0b\x00\x00\x00"
+	c := startCluster(t, answering(200, packed, "Content-Encoding", "gzip"))
+	if failure := failed(t, c); failure.Message != "the answer is not the API's JSON" {
+		t.Errorf("got %q", failure.Message)
+	}
+}
+
+func TestAURLThatIsNoneIsAFaultOfTheOperator(t *testing.T) {
+	failure := failed(t, NewClient("http://[::1", 1))
+	if failure.Kind != Misconfigured || failure.Status != 0 {
+		t.Errorf("got %+v", failure)
+	}
+}

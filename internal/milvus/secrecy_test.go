@@ -1,0 +1,142 @@
+package milvus
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+const password = "correct-horse-battery"
+
+// tokens are credentials and the part of each that nobody may see.
+var tokens = map[string]struct{ token, secret string }{
+	"an API key":                  {apiKey, apiKey},
+	"user:password":               {"root:" + password, password},
+	"a password with colons":      {"root:" + password + ":x:y", password},
+	"a password with odd letters": {"root:p\"\\&‹ä§$%(" + password + ")", password},
+}
+
+func TestAnAnswerThatEchoesTheCredentialIsFreedOfIt(t *testing.T) {
+	text := func(s string) string {
+		raw, _ := json.Marshal(s)
+		return string(raw)
+	}
+	job := func(members string) http.HandlerFunc { return answering(200, success(exactID, members)) }
+	echoes := map[string]func(secret string) http.HandlerFunc{
+		"message": func(s string) http.HandlerFunc {
+			return answering(200, `{"code": 1800, "message": `+text("can't authenticate "+s)+`}`)
+		},
+		"message of another status": func(s string) http.HandlerFunc {
+			return answering(401, `{"message": `+text("Authorization: Bearer "+s)+`}`)
+		},
+		"message at its limit": func(s string) http.HandlerFunc {
+			return answering(200, `{"code": 1, "message": `+text(strings.Repeat("x", maxMessage-len(s)/2)+s)+`}`)
+		},
+		"page of a gateway": func(s string) http.HandlerFunc { return answering(502, "<html>"+s+"</html>") },
+		"reason": func(s string) http.HandlerFunc {
+			return job(`"state": "RefreshFailed", "reason": ` + text("denied for "+s))
+		},
+		"reason at its limit": func(s string) http.HandlerFunc {
+			return job(`"state": "RefreshFailed", "reason": ` + text(strings.Repeat("x", maxReason-len(s)/2)+s))
+		},
+		"collection's name": func(s string) http.HandlerFunc {
+			return job(`"state": "RefreshFailed", "collectionName": ` + text(s))
+		},
+		"source, a URL": func(s string) http.HandlerFunc {
+			return job(`"state": "RefreshFailed", "externalSource": ` + text("s3://"+s+"@bucket/"+s+"?key="+s))
+		},
+		"source, a JSON text": func(s string) http.HandlerFunc {
+			return job(`"state": "RefreshFailed", "externalSource": ` + text(`{"path": `+text(s)+`, "note": `+text("x "+s)+`}`))
+		},
+		"state": func(s string) http.HandlerFunc { return job(`"state": ` + text(s)) },
+		"code and id": func(s string) http.HandlerFunc {
+			return answering(200, `{"code": 0, "data": {"jobId": `+text(s)+`, "state": "RefreshFailed"}}`)
+		},
+		"Location of a redirect": func(s string) http.HandlerFunc { return answering(302, "", "Location", "http://127.0.0.1/"+s) },
+		"Location that is no URL": func(s string) http.HandlerFunc {
+			return sending("HTTP/1.1 302 Found\r\nLocation: http://[" + s + "\r\n\r\n")
+		},
+		"Retry-After":            func(s string) http.HandlerFunc { return answering(429, "", "Retry-After", s) },
+		"reason phrase":          func(s string) http.HandlerFunc { return sending("HTTP/1.1 401 " + s + "\r\n\r\n") },
+		"protocol's name":        func(s string) http.HandlerFunc { return sending(s + " 200 OK\r\n\r\n") },
+		"status":                 func(s string) http.HandlerFunc { return sending("HTTP/1.1 " + s + " OK\r\n\r\n") },
+		"header without a colon": func(s string) http.HandlerFunc { return sending("HTTP/1.1 200 OK\r\n" + s[:4] + " " + s + "\r\n\r\n") },
+		"length of the body": func(s string) http.HandlerFunc {
+			return sending("HTTP/1.1 200 OK\r\nContent-Length: " + s + "\r\n\r\n")
+		},
+		"coding of the body": func(s string) http.HandlerFunc {
+			return sending("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + s + "\r\n\r\n")
+		},
+		"length of a chunk": func(s string) http.HandlerFunc {
+			return sending("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + s + "\r\n")
+		},
+		"answer that is no HTTP": func(s string) http.HandlerFunc { return sending(s) },
+		"trailer without a colon": func(s string) http.HandlerFunc {
+			return sending("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + s[:4] + " " + s + "\r\n\r\n")
+		},
+		"answer of another switch": func(s string) http.HandlerFunc {
+			return sending("HTTP/1.1 101 Switching\r\nUpgrade: " + s + "\r\n\r\n")
+		},
+	}
+	for credential, tt := range tokens {
+		for where, echo := range echoes {
+			t.Run(credential+" in the "+where, func(t *testing.T) {
+				got, err := startCluster(t, echo(tt.token)).Describe(t.Context(), tt.token, exactID)
+				if shown := show(got, err); strings.Contains(shown, tt.secret) {
+					t.Errorf("%s holds %s", shown, tt.secret)
+				}
+			})
+		}
+	}
+}
+
+func TestHalfACredentialIsNotShownAtACut(t *testing.T) {
+	for before := maxMessage - len(password); before <= maxMessage; before++ {
+		message := strings.Repeat("x", before) + password
+		_, err := read(200, nil, []byte(`{"code": 1, "message": "`+message+`"}`), 1, "root:"+password)
+		if strings.Contains(err.Error(), password[:4]) {
+			t.Fatalf("the error ends in %q", err.Error()[before-10:])
+		}
+	}
+}
+
+func TestCredentialsOfTheSourceAreTakenOut(t *testing.T) {
+	const planted = "wJalrXUtnFEMIK7MDENG"
+	tests := map[string]struct{ members, kept string }{
+		"a user in a URL":    {`"externalSource": "s3://AKIA0123456789ABCDEF:` + planted + `@bucket/books"`, "bucket/books"},
+		"a signed URL":       {`"externalSource": "https://bucket.example.com/books?X-Amz-Signature=` + planted + `"`, "https://bucket.example.com/books"},
+		"a key in JSON":      {`"externalSource": "{\"path\":\"s3://bucket/books\",\"secret_key\":\"` + planted + `\"}"`, "s3://bucket/books"},
+		"a key in a reason":  {`"reason": "can't read s3://bucket/books with access_key_value=` + planted + `"`, "s3://bucket/books"},
+		"the spec":           {`"externalSpec": "{\"extfs\":{\"access_key_value\":\"` + planted + `\"}}"`, StateFailed},
+		"the spec, unquoted": {`"externalSpec": {"extfs.access_key_value": "` + planted + `"}`, StateFailed},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			body := success(exactID, tt.members+`, "state": "RefreshFailed"`)
+			job, err := startCluster(t, answering(200, body)).Describe(t.Context(), apiKey, exactID)
+			shown := show(job, err)
+			if strings.Contains(shown, planted) {
+				t.Errorf("%s holds %s", shown, planted)
+			}
+			if !strings.Contains(shown, tt.kept) {
+				t.Errorf("%s lacks %s", shown, tt.kept)
+			}
+		})
+	}
+}
+
+func TestATokenThatNoHeaderCanCarryIsNotRepeated(t *testing.T) {
+	c := startCluster(t, answering(200, success(exactID, inProgress)))
+	failure := failedWith(t, t.Context(), c, "root:\n"+password)
+	if strings.Contains(show(Job{}, failure), password) {
+		t.Errorf("%v", failure)
+	}
+}
+
+// show writes all that a log or an event could take from a describe.
+func show(job Job, err error) string {
+	raw, _ := json.Marshal(job)
+	return fmt.Sprintf("%+v %s %+v %#v %v", job, raw, err, err, err)
+}
