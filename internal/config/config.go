@@ -9,6 +9,7 @@ import (
 	"math"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,10 +44,7 @@ type Config struct {
 // be a credential put in the wrong place.
 func Load(environ map[string]string) (Config, error) {
 	var c Config
-	faults := unreadable(env.ParseWithOptions(&c, env.Options{
-		Environment: environ,
-		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[slog.Level](): parseLevel},
-	}))
+	faults := unreadable(env.ParseWithOptions(&c, env.Options{Environment: environ}))
 	check := func(name string, ok bool, right string) {
 		if _, already := faults[name]; !ok && !already {
 			faults[name] = right
@@ -69,6 +67,9 @@ func Load(environ map[string]string) (Config, error) {
 	check("NotFoundGraceSeconds", within(c.NotFoundGraceSeconds, 0, 86400), "must be 0 to 86400")
 	check("DescribeRateLimit", c.DescribeRateLimit > 0 && !math.IsInf(c.DescribeRateLimit, 0), "must be a number of requests a second above 0")
 	check("MaximumConcurrency", within(c.MaximumConcurrency, 2, 1000), "must be 2 to 1000")
+	// strconv and slog take more words than the template: T, debug, INFO+2.
+	check("PublishProgress", oneOf(environ["PUBLISH_PROGRESS"], "true", "false"), "must be true or false")
+	check("LogLevel", oneOf(environ["LOG_LEVEL"], "DEBUG", "INFO", "WARN", "ERROR"), "must be DEBUG, INFO, WARN or ERROR")
 	return c, report(faults)
 }
 
@@ -76,14 +77,9 @@ var secretARN = regexp.MustCompile(`^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:sec
 
 func within(n, low, high int) bool { return low <= n && n <= high }
 
-func parseLevel(text string) (any, error) {
-	switch text {
-	case "DEBUG", "INFO", "WARN", "ERROR":
-		var level slog.Level
-		return level, level.UnmarshalText([]byte(text))
-	}
-	return nil, errors.New("not a level")
-}
+// oneOf reports whether text is one of words, or empty, which stands for the
+// default.
+func oneOf(text string, words ...string) bool { return text == "" || slices.Contains(words, text) }
 
 // unreadable returns what env could not parse, by the field's name.
 func unreadable(err error) map[string]string {
@@ -94,16 +90,11 @@ func unreadable(err error) map[string]string {
 		if !ok {
 			panic(err) // the struct's tags are wrong, not its values
 		}
-		switch fault.Type.Kind() {
-		case reflect.Bool:
-			faults[fault.Name] = "must be true or false"
-		case reflect.Float64:
+		switch fault.Type {
+		case reflect.TypeFor[float64]():
 			faults[fault.Name] = "must be a number"
-		default:
+		case reflect.TypeFor[int]():
 			faults[fault.Name] = "must be a whole number"
-		}
-		if fault.Type == reflect.TypeFor[slog.Level]() {
-			faults[fault.Name] = "must be DEBUG, INFO, WARN or ERROR"
 		}
 	}
 	return faults

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"maps"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// result is what a run of the command left behind.
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+// runWith runs the command to its end and hands each line of stderr to onLine.
+func runWith(ctx context.Context, t *testing.T, environ map[string]string, onLine func(string), args ...string) result {
+	t.Helper()
+	outRead, stdout := pipe(t)
+	errRead, stderr := pipe(t)
+	out, errors := collect(outRead, func(string) {}), collect(errRead, onLine)
+	status := run(ctx, args, environ, stdout, stderr)
+	stdout.Close()
+	stderr.Close()
+	return result{status, <-out, <-errors}
+}
+
+// runUntil runs the command until stderr has a line with the text in it, then
+// interrupts it.
+func runUntil(t *testing.T, text string, environ map[string]string, args ...string) result {
+	t.Helper()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	return runWith(ctx, t, environ, func(line string) {
+		if strings.Contains(line, text) {
+			interrupt()
+		}
+	}, args...)
+}
+
+// runToEnd runs the command until it ends by itself.
+func runToEnd(t *testing.T, environ map[string]string, args ...string) result {
+	t.Helper()
+	return runWith(t.Context(), t, environ, func(string) {}, args...)
+}
+
+func collect(r io.Reader, onLine func(string)) <-chan string {
+	all := make(chan string, 1)
+	go func() {
+		var text strings.Builder
+		for lines := bufio.NewReader(r); ; {
+			line, err := lines.ReadString('\n')
+			text.WriteString(line)
+			if err != nil {
+				all <- text.String()
+				return
+			}
+			onLine(line)
+		}
+	}()
+	return all
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+const (
+	rightJobID    = "JOB_ID: it %s: give a refresh job's id, a whole number from 1 to 9223372036854775807, written in digits\n"
+	rightToken    = "CLUSTER_TOKEN must be an API key or user:password, on one line\n"
+	rightEndpoint = "CLUSTER_ENDPOINT must be an https URL of scheme, host and, if need be, port only, such as https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530 (http is for localhost and 127.0.0.1)\n"
+)
+
+func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
+	jobID := func(fault string) string { return "watch: " + strings.Replace(rightJobID, "%s", fault, 1) }
+	good := map[string]string{"JOB_ID": "1", "CLUSTER_ENDPOINT": "https://milvus.example.org", "CLUSTER_TOKEN": "hunter2"}
+	tests := map[string]struct {
+		args    []string
+		changes map[string]string
+		want    string
+	}{
+		"no command":           {nil, nil, usage},
+		"another command":      {[]string{"poll"}, nil, usage},
+		"too many commands":    {[]string{"demo", "watch"}, nil, usage},
+		"an option":            {[]string{"-v"}, nil, usage},
+		"no job id":            {[]string{"watch"}, map[string]string{"JOB_ID": ""}, jobID("is empty")},
+		"a job id of 0":        {[]string{"watch"}, map[string]string{"JOB_ID": "0"}, jobID("is 0")},
+		"an exponent":          {[]string{"watch"}, map[string]string{"JOB_ID": "4.495e17"}, jobID("has an exponent")},
+		"no token":             {[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": ""}, "watch: " + rightToken},
+		"a token of two lines": {[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": "hunter2\n"}, "watch: " + rightToken},
+		"an odd endpoint":      {[]string{"watch"}, map[string]string{"CLUSTER_ENDPOINT": "http://root:hunter2@milvus.example.org"}, "watch: " + rightEndpoint},
+		"two odd delays": {
+			[]string{"watch"}, map[string]string{"MIN_POLL_DELAY_SECONDS": "0", "MAX_POLL_DELAY_SECONDS": "x"},
+			"watch: MIN_POLL_DELAY_SECONDS must be 1 to 900\nwatch: MAX_POLL_DELAY_SECONDS must be a whole number\n",
+		},
+		"delays the wrong way round": {
+			[]string{"watch"}, map[string]string{"MAX_POLL_DELAY_SECONDS": "1"},
+			"watch: MAX_POLL_DELAY_SECONDS must not be below MIN_POLL_DELAY_SECONDS\n",
+		},
+		"nothing given": {
+			[]string{"watch"}, map[string]string{"JOB_ID": "", "CLUSTER_TOKEN": "", "CLUSTER_ENDPOINT": ""},
+			jobID("is empty") + "watch: " + rightToken + "watch: " + rightEndpoint,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			environ := maps.Clone(good)
+			maps.Copy(environ, tt.changes)
+			got := runToEnd(t, environ, tt.args...)
+			if diff := cmp.Diff(result{exitBadArgument, "", tt.want}, got, cmp.AllowUnexported(result{})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestHelpIsNoFault(t *testing.T) {
+	got := runToEnd(t, nil, "--help")
+	if diff := cmp.Diff(result{exitCompleted, usage, ""}, got, cmp.AllowUnexported(result{})); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"refresh-poller/internal/config"
+	"refresh-poller/internal/embedded"
+	"refresh-poller/internal/limiter"
+	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/poller"
+)
+
+const (
+	jobQueue        = "https://sqs.embedded/000000000000/JobQueue"
+	deadLetterQueue = "https://sqs.embedded/000000000000/JobDeadLetterQueue"
+	// localSecretARN stands where a deployed stack has its secret's.
+	localSecretARN = "arn:aws:secretsmanager:local:000000000000:secret:embedded"
+)
+
+// stack is the deployed stack in one process: the same poller, on an embedded
+// queue and bus.
+type stack struct {
+	queues  *embedded.Queues
+	bus     *embedded.Bus
+	mapping embedded.Mapping
+}
+
+// loadConfig reads the stack's parameters from environ, without those that only
+// AWS has.
+func loadConfig(environ map[string]string) (config.Config, error) {
+	local := map[string]string{}
+	maps.Copy(local, environ)
+	local["JOB_QUEUE_URL"] = jobQueue
+	local["DEAD_LETTER_QUEUE_URL"] = deadLetterQueue
+	local["EVENT_BUS_NAME"] = "embedded"
+	local["CLUSTER_TOKEN_SECRET_ARN"] = localSecretARN
+	return config.Load(local)
+}
+
+type staticToken string
+
+func (t staticToken) Token(context.Context, time.Time) (string, error) { return string(t), nil }
+
+func newStack(c config.Config, token string, log slog.Handler) *stack {
+	const functionTimeout, visibility, receives = 30 * time.Second, 180 * time.Second, 5 // as in template.yaml
+	s := &stack{queues: embedded.NewQueues(), bus: &embedded.Bus{}}
+	s.queues.Create(deadLetterQueue, embedded.QueueConfig{})
+	s.queues.Create(jobQueue, embedded.QueueConfig{VisibilityTimeout: visibility, MaxReceiveCount: receives, DeadLetterURL: deadLetterQueue})
+	p := &poller.Poller{
+		Settings:           c.Settings(),
+		JobQueueURL:        c.JobQueueUrl,
+		DeadLetterQueueURL: c.DeadLetterQueueUrl,
+		EventBusName:       c.EventBusName,
+		EventSource:        c.EventSource,
+		Cluster:            milvus.NewClient(c.ClusterEndpoint, 10),
+		Tokens:             staticToken(token),
+		SQS:                s.queues,
+		EventBridge:        s.bus,
+		Limiter:            limiter.New(c.DescribeRateLimit),
+		Log:                slog.New(log),
+	}
+	s.mapping = embedded.Mapping{
+		Queues: s.queues, QueueURL: jobQueue, FunctionTimeout: functionTimeout,
+		MaximumConcurrency: c.MaximumConcurrency, Handler: p.Handle, Log: slog.New(log),
+	}
+	return s
+}
+
+// run follows the queue until ctx is done. A handler that is under way is then
+// called off: the queue ends with the process anyway.
+func (s *stack) run(ctx context.Context) error {
+	handle := s.mapping.Handler
+	s.mapping.Handler = func(inner context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+		inner, cancel := context.WithCancel(inner)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		return handle(inner, batch)
+	}
+	return s.mapping.Run(ctx)
+}

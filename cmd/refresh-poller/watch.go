@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"refresh-poller/internal/config"
+	"refresh-poller/internal/event"
+	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/screen"
+	"refresh-poller/internal/watch"
+)
+
+// What to check while the cluster has not shown the job once.
+var watchHints = map[milvus.Kind]string{
+	milvus.Refused: "The cluster refuses the token: check that CLUSTER_TOKEN is its API key, or user:password, " +
+		"and may describe refresh jobs. It is tried again, slowly; Ctrl-C ends the watch.",
+	milvus.Misconfigured: "This is not the API: check that CLUSTER_ENDPOINT is the cluster's own endpoint, with its port, " +
+		"and that its version has external collections. It is tried again, slowly; Ctrl-C ends the watch.",
+	milvus.Temporary: "It is tried again. If this goes on, check that CLUSTER_ENDPOINT is right, and can be reached from here.",
+}
+
+// watchJob follows one job of a real cluster and returns the exit status.
+func watchJob(ctx context.Context, environ map[string]string, stdout, stderr *os.File) int {
+	jobID, token := environ["JOB_ID"], environ["CLUSTER_TOKEN"]
+	c, faults := watchConfig(environ)
+	if len(faults) > 0 {
+		for _, fault := range faults {
+			fmt.Fprintf(stderr, "watch: %s\n", fault)
+		}
+		return exitBadArgument
+	}
+
+	show := screen.New(stdout, stderr)
+	defer show.Close()
+	for kind, text := range watchHints {
+		show.Hint(kind, text)
+	}
+	s := newStack(c, token, show)
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	defer onInterrupt(ctx, show, end)()
+	ended := ""
+	s.bus.Subscribe(func(e events.EventBridgeEvent) {
+		show.Event(string(e.Detail))
+		var detail event.Detail
+		if json.Unmarshal(e.Detail, &detail) == nil && detail.Terminal {
+			ended = detail.State
+			end()
+		}
+	})
+	go func() { // only a fault of the poller's own brings the message there
+		if s.queues.Wait(running, deadLetterQueue) == nil {
+			end()
+		}
+	}()
+	s.queues.Send(jobQueue, jobID, 0)
+	err := s.run(running)
+	show.Close()
+	switch {
+	case err != nil:
+		fmt.Fprintf(stderr, "watch: %v\n", err)
+	case ended == milvus.StateCompleted:
+		return exitCompleted
+	case ended != "":
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "watch: interrupted")
+	default:
+		fmt.Fprintln(stderr, "watch: given up, the message is in the dead-letter queue")
+	}
+	return exitOtherEnd
+}
+
+// onInterrupt ends a run once ctx is done, and before it the screen: what is
+// called off needn't be seen to fail.
+func onInterrupt(ctx context.Context, show *screen.Screen, end func()) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		show.Close()
+		end()
+	})
+}
+
+// watchConfig returns the configuration, or a sentence for each variable that
+// is wrong.
+func watchConfig(environ map[string]string) (config.Config, []string) {
+	var faults []string
+	if _, refusal := watch.Parse(environ["JOB_ID"], "JOB_ID", time.Now()); refusal != nil {
+		fault, _, _ := strings.Cut(refusal.Error(), ": ")
+		faults = append(faults, "JOB_ID: "+strings.Replace(fault, "the body", "it", 1)+
+			": give a refresh job's id, a whole number from 1 to 9223372036854775807, written in digits")
+	}
+	// A header can't hold a line feed.
+	if token := environ["CLUSTER_TOKEN"]; token == "" || strings.ContainsFunc(token, unicode.IsControl) {
+		faults = append(faults, "CLUSTER_TOKEN must be an API key or user:password, on one line")
+	}
+	c, err := loadConfig(environ)
+	if err != nil {
+		faults = append(faults, strings.Split(asVariables(err.Error()), "\n")...)
+	}
+	return c, faults
+}
+
+var parameter = regexp.MustCompile(`\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b`)
+
+// asVariables puts the variables' names in the place of the parameters' that
+// they set: MinPollDelaySeconds becomes MIN_POLL_DELAY_SECONDS.
+func asVariables(text string) string {
+	return parameter.ReplaceAllStringFunc(text, func(name string) string {
+		words := regexp.MustCompile(`[A-Z][a-z]+`).FindAllString(name, -1)
+		return strings.ToUpper(strings.Join(words, "_"))
+	})
+}

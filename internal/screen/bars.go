@@ -1,0 +1,144 @@
+package screen
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// bars are the rows at the bottom of a terminal, one for each job.
+type bars struct {
+	console  *console
+	progress *mpb.Progress
+	rows     map[string]*row
+}
+
+// row is one job's. mpb draws it while the log goes on, so what it shows is
+// replaced as a whole.
+type row struct {
+	bar  *mpb.Bar
+	view atomic.Pointer[view]
+}
+
+type view struct {
+	entry
+	begun, seen time.Time
+}
+
+func newBars(out io.Writer, size func() (width, height int)) *bars {
+	c := &console{out: out, size: size}
+	return &bars{
+		console:  c,
+		progress: mpb.New(mpb.WithConsoleWriter(c), mpb.WithRefreshRate(200*time.Millisecond)),
+		rows:     map[string]*row{},
+	}
+}
+
+// show brings a job's row up to date, or adds it.
+func (b *bars) show(e entry) {
+	v := &view{entry: e, begun: time.Now(), seen: time.Now()}
+	r := b.rows[e.jobID]
+	if r != nil {
+		v.begun = r.view.Load().begun
+		r.view.Store(v)
+		return
+	}
+	r = &row{}
+	r.view.Store(v)
+	filler := mpb.BarStyle().Build()
+	bar, err := b.progress.Add(0, mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
+		v := r.view.Load()
+		stat.Total, stat.Current, stat.Completed = 100, int64(max(v.progress, 0)), v.progress == 100
+		return filler.Fill(w, stat)
+	}),
+		mpb.PrependDecorators(decor.Name(e.jobID, decor.WC{W: 19, C: decor.DindentRight})),
+		mpb.AppendDecorators(decor.Any(func(stat decor.Statistics) string {
+			return r.view.Load().beside(stat.AvailableWidth, time.Now())
+		})))
+	if err == nil { // else the terminal is gone
+		r.bar, b.rows[e.jobID] = bar, r
+	}
+}
+
+// print writes text above the bars.
+func (b *bars) print(text string) { fmt.Fprintln(b.progress, text) }
+
+// close draws the bars for the last time.
+func (b *bars) close() {
+	for _, r := range b.rows {
+		r.bar.Abort(false)
+	}
+	b.progress.Wait()
+	b.console.leave()
+}
+
+// beside is what stands at the right of a bar, of the width that there is for
+// both. The columns go first, then the bar, then the remark.
+func (v *view) beside(width int, now time.Time) string {
+	const columns, spaces, smallest, largest, worthwhile = 41, 2, 10, 20, 14
+	room := width - columns - spaces
+	bar := min(max(room, smallest), largest)
+	age, next, remark := now.Sub(v.begun), "", ""
+	switch left := v.seen.Add(v.delay).Sub(now); {
+	case v.ended:
+		age = v.seen.Sub(v.begun)
+	case left <= 0:
+		next = "polling"
+	default:
+		next = "next " + span(left)
+	}
+	if !v.ended && room-bar >= worthwhile {
+		remark = v.remark()
+	}
+	text := fmt.Sprintf("%5s  %-13s %7s  %-11s  %s",
+		v.percent(), v.word(), span(age.Truncate(time.Second)), next, remark)
+	return fit(strings.TrimRight(text, " "), width-bar-spaces)
+}
+
+// console takes mpb's frames to a terminal, each in one write. mpb's own begins
+// a frame in the column where the cursor is, and a ^C that the terminal echoes
+// moves that.
+type console struct {
+	bytes.Buffer // the frame under way
+	out          io.Writer
+	size         func() (width, height int)
+	// lines is how many of the last frame the next one overwrites.
+	lines int
+}
+
+// IsTerminal is part of mpb.ConsoleWriter.
+func (c *console) IsTerminal() bool { return true }
+
+// GetTermSize leaves a line free for the cursor, below the bars.
+func (c *console) GetTermSize() (width, height int, err error) {
+	width, height = c.size()
+	return width, height - 1, nil
+}
+
+// Flush draws a frame; that many lines at its end are bars.
+func (c *console) Flush(lines int) error {
+	frame := "\r"
+	if c.lines > 0 {
+		frame += fmt.Sprintf("\x1b[%dA", c.lines)
+	}
+	// Clearing each line as it is written does not flicker.
+	frame += "\x1b[K" + strings.ReplaceAll(c.String(), "\n", "\n\x1b[K") + "\x1b[J"
+	c.Reset()
+	c.lines = lines
+	_, err := io.WriteString(c.out, frame)
+	return err
+}
+
+// leave writes what came too late for a frame, below the bars.
+func (c *console) leave() {
+	c.lines = 0
+	if c.Len() > 0 {
+		c.Flush(0)
+	}
+}

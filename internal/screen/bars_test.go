@@ -1,0 +1,209 @@
+package screen
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/milvus"
+)
+
+// onBars runs a screen with bars of that width on the clock of a bubble, and
+// returns what the terminal shows after Close.
+func onBars(t *testing.T, width int, follow func(*Screen, *terminal)) (shown string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		tty := &terminal{t: t, width: width}
+		s := onTerminal(tty, tty, tty.size, true)
+		defer s.Close()
+		follow(s, tty)
+		s.Close()
+		shown = tty.shown()
+	})
+	return shown
+}
+
+func TestABarShowsProgressStateAgeAndNextPoll(t *testing.T) {
+	onBars(t, 80, func(s *Screen, tty *terminal) {
+		poll(s, "poll", 1, "errorKind", "notFound", "error", "no such job", "delaySeconds", 2)
+		time.Sleep(2500 * time.Millisecond)
+		poll(s, running(42)...)
+		time.Sleep(1600 * time.Millisecond)
+		want := "449503829274509313  [======>---------]  42 %  in progress        4s  next 4s\n"
+		if diff := cmp.Diff(want, tty.shown()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestAnOverduePollIsUnderWay(t *testing.T) {
+	onBars(t, 80, func(s *Screen, tty *terminal) {
+		poll(s, running(42)...)
+		time.Sleep(6 * time.Second)
+		if !strings.HasSuffix(tty.shown(), "  polling\n") {
+			t.Error(tty.shown())
+		}
+	})
+}
+
+func TestAWideTerminalHasRoomForTheFault(t *testing.T) {
+	onBars(t, 120, func(s *Screen, tty *terminal) {
+		poll(s, append(running(42), "errorKind", "throttled", "error", "request is rejected by limiter (HTTP 200, code 1807)")...)
+		time.Sleep(1100 * time.Millisecond)
+		want := "449503829274509313  [=======>----------]  42 %  throttled          1s  next 4s      request is rejected by limiter (HTT…\n"
+		if diff := cmp.Diff(want, tty.shown()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestTheBarsStayAsTheyEndedAndHeldEventsFollow(t *testing.T) {
+	shown := onBars(t, 80, func(s *Screen, tty *terminal) {
+		poll(s, running(42)...)
+		reject(s, "jobId has an exponent: a job id is a whole number from 1 to 9223372036854775807, written in digits")
+		poll(s, "jobId", "2", "poll", 2, "state", "RefreshFailed", "progress", 60, "reason", "no such object")
+		s.Event(`{"a":1}`)
+		time.Sleep(3 * time.Second)
+		poll(s, completed...)
+		s.Event(`{"a":2}`)
+		time.Sleep(time.Minute)
+		poll(s, "jobId", "3", "poll", 1, "state", "JobNotFound", "reason", "never seen")
+	})
+	want := `   0.0s  message rejected: jobId has an exponent: a job id is a whole number
+         from 1 to 9223372036854775807, written in digits
+   0.0s  job 2 failed: no such object
+  63.0s  job 3 not found: never seen
+449503829274509313  [================] 100 %  completed          3s
+2                   [=========>------]  60 %  failed             0s
+3                   [----------------]        not found          0s
+{"a":1}
+{"a":2}
+`
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestABarThatFallsBackIsDrawnShorter(t *testing.T) {
+	onBars(t, 80, func(s *Screen, tty *terminal) {
+		for _, progress := range []int{100, 10} {
+			poll(s, running(progress)...)
+			time.Sleep(time.Second)
+		}
+		if !strings.Contains(tty.shown(), "[=>--------------]  10 %") {
+			t.Error(tty.shown())
+		}
+	})
+}
+
+func TestANoteIsNotLostWithoutABar(t *testing.T) {
+	shown := onBars(t, 80, func(s *Screen, _ *terminal) { s.Note("nothing to follow") })
+	if diff := cmp.Diff("nothing to follow\n", shown); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAHintOnATerminalSaysWhatFailed(t *testing.T) {
+	shown := onBars(t, 80, func(s *Screen, _ *terminal) {
+		s.Hint(milvus.Refused, "Check the token.")
+		poll(s, "poll", 1, "errorKind", "refused", "error", "user hasn't authenticated (HTTP 401, code 1800)", "delaySeconds", 300)
+	})
+	want := `   0.0s  job 449503829274509313 refused: user hasn't authenticated (HTTP 401,
+         code 1800)
+         Check the token.
+449503829274509313  [----------------]        refused            0s  next 5m00s
+`
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnInterruptEchoedByTheTerminalLeavesNoTrace(t *testing.T) {
+	shown := onBars(t, 80, func(s *Screen, tty *terminal) {
+		poll(s, running(42)...)
+		time.Sleep(1100 * time.Millisecond)
+		fmt.Fprint(tty, "^C")
+	})
+	if want := "449503829274509313  [======>---------]  42 %  in progress        1s  next 4s\n"; shown != want {
+		t.Error(cmp.Diff(want, shown))
+	}
+}
+
+func TestNoLineIsWiderThanTheTerminal(t *testing.T) {
+	for _, width := range []int{20, 40, 60, 72, 80, 100, 132, 200} {
+		onBars(t, width, func(s *Screen, _ *terminal) { // the terminal complains
+			poll(s, append(running(42), "errorKind", "temporary", "error", strings.Repeat("long ", 100))...)
+			time.Sleep(time.Second)
+			poll(s, completed...)
+			time.Sleep(time.Second)
+		})
+	}
+}
+
+func TestATerminalThatDoesNotKnowItsSizeHas80Columns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tty := &terminal{t: t, width: 80}
+		s := onTerminal(tty, tty, func() (int, int, error) { return 0, 0, nil }, true)
+		poll(s, running(42)...)
+		s.Close()
+		if !strings.Contains(tty.shown(), "next 5s") {
+			t.Error(tty.shown())
+		}
+	})
+}
+
+func TestEventsThatGoElsewhereAreNotHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		tty := &terminal{t: t, width: 80}
+		s := onTerminal(&out, tty, tty.size, false)
+		defer s.Close()
+		s.Event("{}")
+		if out.String() != "{}\n" {
+			t.Errorf("%q", out.String())
+		}
+	})
+}
+
+type gone struct{}
+
+func (gone) Write([]byte) (int, error) { return 0, errors.New("input/output error") }
+
+func TestATerminalThatIsGoneDoesNotStopTheEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		s := onTerminal(&out, gone{}, func() (int, int, error) { return 80, 24, nil }, true)
+		poll(s, running(1)...)
+		time.Sleep(time.Second)
+		poll(s, "jobId", "2", "poll", 1, "delaySeconds", 1)
+		s.Note("unseen")
+		s.Event("{}")
+		s.Close()
+		if out.String() != "{}\n" {
+			t.Errorf("%q", out.String())
+		}
+	})
+}
+
+func TestPollsOfManyJobsAtOnceDoNotBlockEachOther(t *testing.T) {
+	onBars(t, 80, func(s *Screen, _ *terminal) {
+		var jobs sync.WaitGroup
+		for job := range 10 {
+			jobs.Go(func() {
+				for progress := range 50 {
+					poll(s, append(running(progress), "jobId", fmt.Sprint(job))...)
+					s.Note("note")
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		jobs.Wait()
+	})
+}

@@ -1,0 +1,169 @@
+package screen
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+
+	"refresh-poller/internal/event"
+	"refresh-poller/internal/milvus"
+)
+
+// entry is what a line of the poller's log says. Texts hold only printable
+// characters: a cluster's must not get at the terminal.
+type entry struct {
+	message string
+	// jobID is empty if the line is not about the poll of a job.
+	jobID string
+	poll  int64
+	// state is the last known, progress too; they are "" and -1 before.
+	state    string
+	progress int
+	// kind and fault say how the poll failed, reason why it ended as it did.
+	kind          milvus.Kind
+	fault, reason string
+	// delay is until the next poll, if the watch hasn't ended.
+	delay time.Duration
+	ended bool
+}
+
+func read(record slog.Record) entry {
+	e := entry{message: printable(record.Message), progress: -1, ended: true}
+	record.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case "jobId":
+			e.jobID = printable(a.Value.String())
+		case "poll":
+			e.poll = a.Value.Int64()
+		case "state":
+			e.state = printable(a.Value.String())
+		case "progress":
+			e.progress = int(a.Value.Int64())
+		case "errorKind":
+			e.kind = milvus.Kind(a.Value.String())
+		case "error":
+			e.fault = printable(a.Value.String())
+		case "reason":
+			e.reason = printable(a.Value.String())
+		case "delaySeconds":
+			e.delay, e.ended = time.Duration(a.Value.Int64())*time.Second, false
+		}
+		return true
+	})
+	return e
+}
+
+// words are short for the states, and for the faults of a poll, whose kind says
+// more than the state before it.
+var (
+	stateWords = map[string]string{
+		"":                     "waiting",
+		milvus.StatePending:    "pending",
+		milvus.StateInProgress: "in progress",
+		milvus.StateCompleted:  "completed",
+		milvus.StateFailed:     "failed",
+		event.StateNotFound:    "not found",
+		event.StateExpired:     "expired",
+	}
+	kindWords = map[milvus.Kind]string{
+		milvus.NotFound:  "not found yet",
+		milvus.Temporary: "unavailable",
+	}
+)
+
+// word is where the job stands, or what the last poll failed with.
+func (e entry) word() string {
+	if e.kind != "" && !e.ended {
+		return cmp.Or(kindWords[e.kind], string(e.kind))
+	}
+	return cmp.Or(stateWords[e.state], e.state)
+}
+
+// remark is what there is to say beside the word.
+func (e entry) remark() string {
+	if e.ended {
+		return e.reason
+	}
+	return cmp.Or(e.fault, e.reason)
+}
+
+func (e entry) percent() string {
+	if e.progress < 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %%", e.progress)
+}
+
+// line is a poll in columns.
+func (e entry) line() string {
+	next := ""
+	if !e.ended {
+		next = "next " + span(e.delay)
+	}
+	return strings.TrimRight(fmt.Sprintf("%-19s  poll %-3d  %-13s  %5s  %-11s  %s",
+		e.jobID, e.poll, e.word(), e.percent(), next, e.remark()), " ")
+}
+
+// sentence is a line that is not about the poll of a job.
+func (e entry) sentence() string {
+	text := e.message
+	for _, why := range []string{e.reason, e.fault} {
+		if why != "" {
+			text += ": " + why
+		}
+	}
+	return text
+}
+
+// span writes a duration in at most 7 characters, rounded up to seconds: 9s,
+// 4m59s, 335h59m.
+func span(d time.Duration) string {
+	seconds := int64((d + time.Second - 1) / time.Second)
+	switch {
+	case seconds < 60:
+		return fmt.Sprintf("%ds", seconds)
+	case seconds < 3600:
+		return fmt.Sprintf("%dm%02ds", seconds/60, seconds%60)
+	}
+	return fmt.Sprintf("%dh%02dm", seconds/3600, seconds/60%60)
+}
+
+// printable returns text on one line, without what a terminal would obey.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+}
+
+// wrap breaks text between words into lines of at most width characters, where
+// it has any.
+func wrap(text string, width int) string {
+	var lines []string
+	for {
+		runes := []rune(text)
+		if len(runes) <= width {
+			return strings.Join(append(lines, text), "\n")
+		}
+		at := strings.LastIndex(string(runes[:width+1]), " ")
+		if at <= len(indent) {
+			return strings.Join(append(lines, text), "\n")
+		}
+		lines = append(lines, text[:at])
+		text = indent + text[at+1:]
+	}
+}
+
+// fit makes text n characters wide: it fills it up, or cuts it off.
+func fit(text string, n int) string {
+	runes := []rune(text)
+	if len(runes) > n {
+		return string(runes[:max(n-1, 0)]) + "…"
+	}
+	return text + strings.Repeat(" ", n-len(runes))
+}

@@ -1,0 +1,127 @@
+package screen
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/milvus"
+)
+
+const jobID = "449503829274509313"
+
+func poll(s *Screen, attrs ...any) {
+	slog.New(s).With("awsRequestId", "r").WithGroup("g").Info("job polled", append([]any{"jobId", jobID}, attrs...)...)
+}
+
+func reject(s *Screen, reason string) {
+	slog.New(s).Warn("message rejected", "messageId", "m", "reason", reason)
+}
+
+func running(progress int) []any {
+	return []any{"poll", 2, "state", "RefreshInProgress", "progress", progress, "delaySeconds", 5}
+}
+
+var completed = []any{"poll", 3, "state", "RefreshCompleted", "progress", 100}
+
+func TestWithoutATerminalEveryPollIsALineOfTheNotesAndEveryEventOneOfTheOther(t *testing.T) {
+	outRead, out := pipe(t)
+	notesRead, notes := pipe(t)
+	s := New(out, notes)
+	s.begun = time.Now().Add(-90 * time.Second)
+	s.Note("one job")
+	reject(s, "the body is empty")
+	poll(s, running(42)...)
+	s.Event(`{"a":1}`)
+	poll(s, completed...)
+	s.Close()
+	out.Close()
+	notes.Close()
+
+	if diff := cmp.Diff("{\"a\":1}\n", all(t, outRead)); diff != "" {
+		t.Error("events", diff)
+	}
+	want := `one job
+  90.0s  message rejected: the body is empty
+  90.0s  449503829274509313   poll 2    in progress     42 %  next 5s
+  90.0s  449503829274509313   poll 3    completed      100 %
+`
+	if diff := cmp.Diff(want, all(t, notesRead)); diff != "" {
+		t.Error("notes", diff)
+	}
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+func all(t *testing.T, r *os.File) string {
+	t.Helper()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(r); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestDebugLinesAreNotShown(t *testing.T) {
+	var notes bytes.Buffer
+	slog.New(inLines(&notes, &notes)).Debug("job polled", "jobId", "1")
+	if notes.Len() > 0 {
+		t.Error(notes.String())
+	}
+}
+
+func TestAClosedScreenShowsNoMoreOfTheLog(t *testing.T) {
+	var out, notes bytes.Buffer
+	s := inLines(&out, &notes)
+	s.Close()
+	s.Close()
+	poll(s, completed...)
+	s.Event("{}")
+	s.Note("the end")
+	if diff := cmp.Diff("{}\n", out.String()); diff != "" {
+		t.Error("events", diff)
+	}
+	if diff := cmp.Diff("the end\n", notes.String()); diff != "" {
+		t.Error("notes", diff)
+	}
+}
+
+func TestAHintComesOnceAndOnlyForAJobNotSeen(t *testing.T) {
+	refused := []any{"poll", 1, "errorKind", "refused", "error", "who?", "delaySeconds", 5}
+	tests := map[string]struct {
+		polls [][]any
+		want  int
+	}{
+		"refused at first":        {[][]any{refused}, 1},
+		"refused again":           {[][]any{refused, refused}, 1},
+		"refused once it is seen": {[][]any{append(refused, "state", "RefreshPending")}, 0},
+		"another failure":         {[][]any{{"poll", 1, "errorKind", "temporary", "delaySeconds", 5}}, 0},
+		"no failure":              {[][]any{completed}, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var notes bytes.Buffer
+			s := inLines(&notes, &notes)
+			s.Hint(milvus.Refused, "check the token")
+			for _, attrs := range tt.polls {
+				poll(s, attrs...)
+			}
+			if got := strings.Count(notes.String(), "         check the token\n"); got != tt.want {
+				t.Errorf("%d hints, not %d, in\n%s", got, tt.want, notes.String())
+			}
+		})
+	}
+}
