@@ -39,6 +39,8 @@ func loadConfig(environ map[string]string) (config.Config, error) {
 	local["DEAD_LETTER_QUEUE_URL"] = deadLetterQueue
 	local["EVENT_BUS_NAME"] = "embedded"
 	local["CLUSTER_TOKEN_SECRET_ARN"] = localSecretARN
+	// Unused here, and often meant for another program.
+	delete(local, "LOG_LEVEL")
 	return config.Load(local)
 }
 
