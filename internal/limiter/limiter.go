@@ -16,17 +16,18 @@ var ErrTooLate = errors.New("no request could start in time under the rate limit
 // their deadline wait for the others.
 const MaxHold = time.Minute
 
-// Limiter lets no more requests start in any window than their share. It is
-// not golang.org/x/time/rate, whose bucket lets a burst and the refill through
-// within one second: twice the rate, or half of it ever after. The zero value
-// is not usable.
+// Limiter lets no more requests reach the cluster in any window than their
+// share, however long each is on its way: the next one starts in the place of
+// one whose answer has been in for a window. It is not golang.org/x/time/rate,
+// whose bucket lets a burst and the refill through within one second. The zero
+// value is not usable.
 type Limiter struct {
 	window time.Duration
+	// slots holds, for each request that may be under way and isn't, the time
+	// from which it may start.
+	slots chan time.Time
 
 	mu sync.Mutex
-	// starts is a ring of the last requests' starts, next the oldest of them.
-	starts []time.Time
-	next   int
 	// heldUntil is when the cluster's wish to be left alone ends.
 	heldUntil time.Time
 }
@@ -40,51 +41,55 @@ func New(perSecond float64) *Limiter {
 	if perSecond < 1 {
 		window = time.Duration(min(float64(time.Second)/perSecond, float64(24*time.Hour)))
 	}
-	return &Limiter{window: window, starts: make([]time.Time, count)}
-}
-
-// Wait returns when a request may start, or at once with ErrTooLate when that
-// would be after ctx's deadline, or with ctx's error.
-func (l *Limiter) Wait(ctx context.Context) error {
-	for {
-		start, err := l.reserve(ctx)
-		if err != nil {
-			return err
-		}
-		timer := time.NewTimer(time.Until(start))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
-		if l.Held() == 0 {
-			return nil
-		}
+	l := &Limiter{window: window, slots: make(chan time.Time, count)}
+	for range count {
+		l.slots <- time.Time{}
 	}
+	return l
 }
 
-// reserve takes the next free start. One that a Hold then passes over stays
-// taken, which errs on the slow side.
-func (l *Limiter) reserve(ctx context.Context) (time.Time, error) {
+// Wait returns when a request may start; done must be called once, when its
+// answer is in. It returns ErrTooLate, as soon as that is certain, when the
+// request can't start before ctx's deadline, or else ctx's error.
+func (l *Limiter) Wait(ctx context.Context) (done func(), err error) {
 	if err := ctx.Err(); err != nil {
-		return time.Time{}, err
+		return nil, late(err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	start := time.Now()
-	if free := l.starts[l.next].Add(l.window); free.After(start) {
-		start = free
+	var free time.Time
+	select {
+	case <-ctx.Done():
+		return nil, late(ctx.Err())
+	case free = <-l.slots:
 	}
-	if l.heldUntil.After(start) {
-		start = l.heldUntil
+	for wait := time.Until(free); wait > 0 || l.Held() > 0; wait = 0 {
+		if err := sleep(ctx, max(wait, l.Held())); err != nil {
+			l.slots <- free
+			return nil, late(err)
+		}
 	}
-	if deadline, ok := ctx.Deadline(); ok && start.After(deadline) {
-		return time.Time{}, ErrTooLate
+	return func() { l.slots <- time.Now().Add(l.window) }, nil
+}
+
+func late(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return ErrTooLate
 	}
-	l.starts[l.next] = start
-	l.next = (l.next + 1) % len(l.starts)
-	return start, nil
+	return err
+}
+
+// sleep returns at once if ctx's deadline is sooner than d.
+func sleep(ctx context.Context, d time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		return context.DeadlineExceeded
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
 // Hold lets no request start for d, but at least a second and at most MaxHold:

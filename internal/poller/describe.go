@@ -88,9 +88,11 @@ func (a asker) about(ctx context.Context, jobID int64) Answer {
 
 // once describes the job with a token read after newerThan.
 func (a asker) once(ctx context.Context, jobID int64, newerThan time.Time) Answer {
-	if a.p.Limiter.Wait(a.starts) != nil {
+	done, err := a.p.Limiter.Wait(a.starts)
+	if err != nil {
 		return Answer{NotReached: true, Held: a.p.Limiter.Held()}
 	}
+	defer done()
 	token, err := a.p.Tokens.Token(ctx, newerThan)
 	if err != nil {
 		return Answer{NotReached: true}
