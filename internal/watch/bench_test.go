@@ -1,0 +1,14 @@
+package watch
+
+import "testing"
+
+func BenchmarkParseAndBody(b *testing.B) {
+	body := Message{JobID: exactID, Watch: State{ID: messageID, Since: sent, Polls: 3, Job: Sight{State: "RefreshInProgress", Progress: new(42)}}}.Body()
+	b.ReportAllocs()
+	for b.Loop() {
+		m, err := Parse(body, messageID, sent)
+		if err != nil || m.Body() != body {
+			b.Fatal(err)
+		}
+	}
+}
