@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(report.StatusCode)
 		os.Exit(1)
 	case "never be ready":
-		select {}
+		time.Sleep(time.Hour) // not select {}: without cgo Go ends a process that sleeps for good
 	}
 	lambda.Start(function)
 }
@@ -57,7 +57,7 @@ func function(ctx context.Context, payload string) (answer, error) {
 	case "exit":
 		os.Exit(5)
 	case "hang":
-		select {}
+		time.Sleep(time.Hour) // not select {}: without cgo Go ends a process that sleeps for good
 	}
 	lc, _ := lambdacontext.FromContext(ctx)
 	deadline, _ := ctx.Deadline()
