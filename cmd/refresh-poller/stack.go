@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"maps"
 	"time"
@@ -39,6 +40,7 @@ func loadConfig(environ map[string]string) (config.Config, error) {
 	local["DEAD_LETTER_QUEUE_URL"] = deadLetterQueue
 	local["EVENT_BUS_NAME"] = "embedded"
 	local["CLUSTER_TOKEN_SECRET_ARN"] = localSecretARN
+	local["STACK_NAME"] = "embedded"
 	// Unused here, and often meant for another program.
 	delete(local, "LOG_LEVEL")
 	return config.Load(local)
@@ -65,6 +67,8 @@ func newStack(c config.Config, token string, log slog.Handler) *stack {
 		EventBridge:        s.bus,
 		Limiter:            limiter.New(c.DescribeRateLimit),
 		Log:                slog.New(log),
+		Metrics:            io.Discard, // stdout is for the events
+		Stack:              c.StackName,
 	}
 	s.mapping = embedded.Mapping{
 		Queues: s.queues, QueueURL: jobQueue, FunctionTimeout: functionTimeout,

@@ -56,6 +56,8 @@ func wire(ctx context.Context) (any, error) {
 		EventBridge:        eventbridge.NewFromConfig(aws),
 		Limiter:            limiter.New(c.DescribeRateShare()),
 		Log:                slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel})),
+		Metrics:            os.Stdout,
+		Stack:              c.StackName,
 	}
 	return p.Handle, nil
 }

@@ -20,8 +20,8 @@ import (
 )
 
 // Config is the environment that the template sets. Each field bears the name
-// of the template's parameter, or of the output, that it comes from; the
-// defaults are the template's.
+// of the template's parameter, or of the output, that it comes from (StackName:
+// AWS's own parameter); the defaults are the template's.
 type Config struct {
 	ClusterEndpoint       string     `env:"CLUSTER_ENDPOINT"`
 	ClusterTokenSecretArn string     `env:"CLUSTER_TOKEN_SECRET_ARN"`
@@ -37,6 +37,7 @@ type Config struct {
 	MaximumConcurrency    int        `env:"MAXIMUM_CONCURRENCY" envDefault:"2"`
 	PublishProgress       bool       `env:"PUBLISH_PROGRESS" envDefault:"false"`
 	LogLevel              slog.Level `env:"LOG_LEVEL" envDefault:"INFO"`
+	StackName             string     `env:"STACK_NAME"`
 }
 
 // Load reads environ, a map of environment variables. The error joins one
@@ -70,6 +71,7 @@ func Load(environ map[string]string) (Config, error) {
 	// strconv and slog take more words than the template: T, debug, INFO+2.
 	check("PublishProgress", oneOf(environ["PUBLISH_PROGRESS"], "true", "false"), "must be true or false")
 	check("LogLevel", oneOf(environ["LOG_LEVEL"], "DEBUG", "INFO", "WARN", "ERROR"), "must be DEBUG, INFO, WARN or ERROR")
+	check("StackName", c.StackName != "", "must be the name of the stack")
 	return c, report(faults)
 }
 

@@ -25,6 +25,7 @@ var required = map[string]string{
 	"JOB_QUEUE_URL":            "https://sqs.eu-central-1.amazonaws.com/123456789012/JobQueue",
 	"DEAD_LETTER_QUEUE_URL":    "https://sqs.eu-central-1.amazonaws.com/123456789012/JobDeadLetterQueue",
 	"EVENT_BUS_NAME":           "refreshes",
+	"STACK_NAME":               "refresh-poller",
 }
 
 // with returns the required variables, some of them changed.
@@ -59,6 +60,7 @@ func TestWhatIsNotSetHasTheTemplatesDefault(t *testing.T) {
 		MaximumConcurrency:    2,
 		PublishProgress:       false,
 		LogLevel:              slog.LevelInfo,
+		StackName:             "refresh-poller",
 	}
 	empty := map[string]string{}
 	for _, name := range []string{
@@ -169,6 +171,7 @@ func TestEveryFaultIsASentenceInTheTemplatesWords(t *testing.T) {
 		"no queue":                         {"JOB_QUEUE_URL", "", "JobQueueUrl must be the URL of the queue"},
 		"no dead-letter queue":             {"DEAD_LETTER_QUEUE_URL", "", "DeadLetterQueueUrl must be the URL of the dead-letter queue"},
 		"no bus":                           {"EVENT_BUS_NAME", "", "EventBusName must be the name of an event bus"},
+		"no stack":                         {"STACK_NAME", "", "StackName must be the name of the stack"},
 		"a source of AWS's own":            {"EVENT_SOURCE", "aws.sqs", badSource},
 		"a minimum of 0":                   {"MIN_POLL_DELAY_SECONDS", "0", "MinPollDelaySeconds must be 1 to 900"},
 		"a minimum above 900":              {"MIN_POLL_DELAY_SECONDS", "901", "MinPollDelaySeconds must be 1 to 900"},
@@ -222,7 +225,7 @@ func TestAMinimumThatIsWrongIsTheOnlyFault(t *testing.T) {
 
 func TestAllFaultsAreReportedAtOnceWithoutAnyValue(t *testing.T) {
 	const password = "hunter2"
-	environ := map[string]string{"EVENT_BUS_NAME": "", "JOB_QUEUE_URL": "", "DEAD_LETTER_QUEUE_URL": "", "EVENT_SOURCE": "aws." + password}
+	environ := map[string]string{"EVENT_BUS_NAME": "", "STACK_NAME": "", "JOB_QUEUE_URL": "", "DEAD_LETTER_QUEUE_URL": "", "EVENT_SOURCE": "aws." + password}
 	for _, name := range []string{
 		"CLUSTER_ENDPOINT", "CLUSTER_TOKEN_SECRET_ARN", "MIN_POLL_DELAY_SECONDS", "MAX_POLL_DELAY_SECONDS",
 		"WATCH_DEADLINE_SECONDS", "NOT_FOUND_GRACE_SECONDS", "DESCRIBE_RATE_LIMIT", "MAXIMUM_CONCURRENCY",
@@ -249,6 +252,7 @@ func TestAllFaultsAreReportedAtOnceWithoutAnyValue(t *testing.T) {
 		"MaximumConcurrency must be a whole number",
 		"PublishProgress must be true or false",
 		badLevel,
+		"StackName must be the name of the stack",
 	}, "\n")
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Error(diff)

@@ -29,7 +29,7 @@ func BenchmarkBatchOfTen(b *testing.B) {
 			defer server.Close()
 			h := newHarness()
 			h.Cluster = milvus.NewClient(server.URL, 10)
-			h.Log = slog.New(slog.NewJSONHandler(io.Discard, nil))
+			h.Log, h.Metrics = slog.New(slog.NewJSONHandler(io.Discard, nil)), io.Discard
 			batch := batchOf("1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
 			b.ReportAllocs()
 			for b.Loop() {

@@ -33,6 +33,9 @@ type Answer struct {
 	NotReached bool
 	// Held is how long a job that was not reached has to wait at least.
 	Held time.Duration
+	// Took is how long the request was under way, and the second one after a
+	// refusal; 0 for one that was not made. Nothing is decided by it.
+	Took [2]time.Duration
 }
 
 // Action is what becomes of a message.

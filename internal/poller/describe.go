@@ -80,6 +80,7 @@ func (a asker) about(ctx context.Context, jobID int64) Answer {
 	answer := a.once(ctx, jobID, time.Time{})
 	if answer.Failure != nil && answer.Failure.Kind == milvus.Refused {
 		if again := a.once(ctx, jobID, a.tokenAt); !again.NotReached {
+			again.Took = [2]time.Duration{answer.Took[0], again.Took[0]}
 			return again
 		}
 	}
@@ -97,9 +98,11 @@ func (a asker) once(ctx context.Context, jobID int64, newerThan time.Time) Answe
 	if err != nil {
 		return Answer{NotReached: true}
 	}
+	start := time.Now()
 	job, err := a.p.Cluster.Describe(ctx, token, jobID)
+	took := [2]time.Duration{time.Since(start)}
 	if err == nil {
-		return Answer{Job: job}
+		return Answer{Job: job, Took: took}
 	}
 	failure, ok := errors.AsType[*milvus.Error](err)
 	if !ok {
@@ -108,5 +111,5 @@ func (a asker) once(ctx context.Context, jobID int64, newerThan time.Time) Answe
 	if failure.Kind == milvus.Throttled {
 		a.p.Limiter.Hold(failure.RetryAfter)
 	}
-	return Answer{Failure: failure}
+	return Answer{Failure: failure, Took: took}
 }

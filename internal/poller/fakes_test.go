@@ -119,14 +119,14 @@ func (f *fakeAWS) bodies(queue string) []string {
 // AWS that takes everything.
 type harness struct {
 	*Poller
-	aws *fakeAWS
-	log *bytes.Buffer
+	aws          *fakeAWS
+	log, metrics *bytes.Buffer
 }
 
 func newHarness() *harness {
 	h := &harness{
 		aws: &fakeAWS{messages: map[string][]sqstypes.SendMessageBatchRequestEntry{}},
-		log: &bytes.Buffer{},
+		log: &bytes.Buffer{}, metrics: &bytes.Buffer{},
 	}
 	s := settings
 	s.Deadline = 10 * 365 * 24 * time.Hour // the messages below are from 2024
@@ -139,6 +139,8 @@ func newHarness() *harness {
 		EventBridge: h.aws,
 		Limiter:     limiter.New(1000),
 		Log:         slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Metrics:     h.metrics,
+		Stack:       "stack-1",
 	}
 	return h
 }

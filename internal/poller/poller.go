@@ -8,6 +8,7 @@ package poller
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime/debug"
 	"strconv"
@@ -47,6 +48,10 @@ type Poller struct {
 	}
 	Limiter *limiter.Limiter
 	Log     *slog.Logger
+	// Metrics takes one line a batch, in one Write; it is of the stack named
+	// Stack.
+	Metrics io.Writer
+	Stack   string
 }
 
 // item is one message on its way through the batch.
@@ -80,6 +85,9 @@ func (p *Poller) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 		it.log(ctx, log)
 	}
 	p.send(ctx, budget, items)
+	end := time.Now()
+	// Whoever can't write here can't log it either.
+	_, _ = p.Metrics.Write(measure(items, end).Line(p.Stack, end))
 	return respond(ctx, log, items), nil
 }
 

@@ -25,6 +25,7 @@ func TestTheFunctionIsGivenTheEnvironmentThatItReads(t *testing.T) {
 		"MAXIMUM_CONCURRENCY":      ref("MaximumConcurrency"),
 		"PUBLISH_PROGRESS":         ref("PublishProgress"),
 		"LOG_LEVEL":                ref("LogLevel"),
+		"STACK_NAME":               ref("AWS::StackName"),
 	}
 	got := at[object](t, template(t), "Resources", "PollerFunction", "Properties", "Environment", "Variables")
 	if diff := cmp.Diff(want, got); diff != "" {

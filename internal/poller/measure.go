@@ -1,0 +1,69 @@
+package poller
+
+import (
+	"time"
+
+	"refresh-poller/internal/event"
+	"refresh-poller/internal/metric"
+)
+
+// measure counts what came of a batch whose sending ended at now. Every message
+// counts once as re-enqueued, rejected, failed or in a terminal event.
+func measure(items []*item, now time.Time) *metric.Batch {
+	b := &metric.Batch{}
+	polled := make(map[int64]bool, len(items))
+	for _, it := range items {
+		// The messages about one job share one answer.
+		if id := it.message.JobID; !polled[id] {
+			polled[id] = true
+			measureAnswer(b, it.answer)
+		}
+		switch {
+		case it.err != nil:
+			b.Count(metric.FailedItems)
+			continue
+		case it.decision.Action == Reject:
+			b.Count(metric.Rejected)
+		case it.decision.Action == Reenqueue:
+			b.Count(metric.Reenqueued)
+			if it.answer.NotReached {
+				b.Count(metric.NotReached)
+			}
+		}
+		if e := it.decision.Event; e != nil {
+			measureEvent(b, e, now)
+		}
+	}
+	return b
+}
+
+// measureAnswer counts nothing for a job that was not asked about.
+func measureAnswer(b *metric.Batch, a Answer) {
+	switch {
+	case a.Failure != nil:
+		b.Count(metric.Polls)
+		b.Count(metric.DescribeErrors(a.Failure.Kind))
+	case a.Job.State != "":
+		b.Count(metric.Polls)
+		b.Count(metric.Succeeded)
+	}
+	for _, took := range a.Took {
+		if took > 0 {
+			b.Observe(metric.DescribeLatency, took.Milliseconds())
+		}
+	}
+}
+
+func measureEvent(b *metric.Batch, e *event.Detail, published time.Time) {
+	b.Count(metric.Events(e.State))
+	if !e.Terminal {
+		return
+	}
+	b.Observe(metric.PollsPerJob, int64(e.Watch.Polls))
+	if e.Watch.DetectionLagMs != nil { // then Time is the job's end
+		b.Observe(metric.DetectionLag, published.Sub(e.Time).Milliseconds())
+	}
+	if e.DurationMs != nil {
+		b.Observe(metric.JobDuration, *e.DurationMs)
+	}
+}
