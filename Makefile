@@ -1,5 +1,6 @@
-# What these targets need: Go and make. lint also needs cfn-lint; deploy, enqueue
-# and redrive need the SAM CLI or the AWS CLI, and an AWS account.
+# What these targets need: Go and make. lint and e2e also need Python with
+# e2e/requirements.txt; deploy, enqueue and redrive need the SAM CLI or the AWS
+# CLI, and an AWS account.
 
 STACK  ?= refresh-poller
 # samconfig.toml's environment, for deploy.
@@ -62,10 +63,15 @@ fuzz: ## run each fuzz test for FUZZ_SECONDS (20)
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, cfn-lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt: $$unformatted"; exit 1; }
-	go vet ./...
-	go tool staticcheck ./...
-	@command -v cfn-lint > /dev/null || { echo "cfn-lint is missing: pip install cfn-lint"; exit 1; }
+	go vet -tags e2e ./...
+	go tool staticcheck -tags e2e ./...
+	@command -v cfn-lint > /dev/null || { echo "make lint needs cfn-lint: pip install -r e2e/requirements.txt"; exit 1; }
 	cfn-lint template.yaml
+
+.PHONY: e2e
+e2e: ## deploy the template into an AWS emulator and drive it
+	@python3 -c 'import moto.server, samtranslator' 2> /dev/null || { echo "make e2e needs moto_server: pip install -r e2e/requirements.txt"; exit 1; }
+	go test -tags e2e -count=1 -v ./e2e
 
 .PHONY: bench
 bench: ## run the benchmarks

@@ -1,0 +1,168 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"refresh-poller/internal/simcluster"
+)
+
+// everyCredential has all that were used, and those that the cluster sent.
+var everyCredential = []string{
+	plainToken, tokenBeforeRotation, tokenAfterRotation, password,
+	functionSecretKey, functionSessionToken,
+	sourceSecret, reasonSecret, simcluster.LeakedAccessKey,
+}
+
+// afterwards checks what has to hold whatever happened on the stack.
+func (s *stack) afterwards(t *testing.T) {
+	await(t, "the last message's end", func() bool { return s.messagesLeft(t) == 0 })
+	s.stop()
+	if faults := s.faults.String(); faults != "" {
+		t.Errorf("the event source mapping had to say:\n%s", faults)
+	}
+	limit, _ := strconv.Atoi(s.Function.Environment["DESCRIBE_RATE_LIMIT"])
+	peak := s.cluster.peak(time.Second)
+	t.Logf("at most %d describes in any second, of %d allowed", peak, limit)
+	if peak > limit {
+		t.Errorf("%d describes within a second, with a limit of %d", peak, limit)
+	}
+	for job := range s.cluster.Counts().PerJob {
+		ends := 0
+		for _, e := range s.caught(job) {
+			if e.Detail["terminal"] == true {
+				ends++
+			}
+		}
+		if ends > 1 || ends == 0 && job != doomedJob {
+			t.Errorf("job %d has %d terminal events", job, ends)
+		}
+	}
+	for _, m := range s.dead {
+		if n := len(s.deadLetters(*m.Body)); n > 1 {
+			t.Errorf("%d dead letters %q", n, *m.Body)
+		}
+	}
+	s.wantCleanLogs(t)
+	s.wantCalls(t)
+	for name, text := range s.written() {
+		for _, credential := range everyCredential {
+			if strings.Contains(text, credential) {
+				t.Errorf("the credential %q is in %s", credential, name)
+			}
+		}
+	}
+}
+
+// messagesLeft returns how many messages the job queue holds, delayed and hidden
+// ones included.
+func (s *stack) messagesLeft(t *testing.T) (n int) {
+	t.Helper()
+	out, err := s.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl: aws.String(s.Outputs["JobQueueUrl"]), AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, attribute := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed", "ApproximateNumberOfMessagesNotVisible"} {
+		count, err := strconv.Atoi(out.Attributes[attribute])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += count
+	}
+	return n
+}
+
+// wantCleanLogs checks that every line is a JSON object with what the log
+// promises.
+func (s *stack) wantCleanLogs(t *testing.T) {
+	t.Helper()
+	polls := 0
+	for _, printed := range s.printed {
+		for line := range strings.Lines(printed.String()) {
+			var fields map[string]any
+			if err := json.Unmarshal([]byte(line), &fields); err != nil || !strings.HasSuffix(line, "\n") {
+				t.Errorf("log line %q: %v", line, err)
+				continue
+			}
+			if fields["msg"] != "job polled" {
+				continue
+			}
+			polls++
+			for _, key := range []string{"time", "level", "jobId", "watchId", "poll", "action", "awsRequestId"} {
+				if fields[key] == nil {
+					t.Errorf("log line without %s: %s", key, line)
+				}
+			}
+		}
+	}
+	if polls == 0 {
+		t.Error("no poll was logged")
+	}
+}
+
+// wantCalls checks that the function calls nothing but what its role allows, and
+// leaves the trace by which Lambda knows a loop.
+func (s *stack) wantCalls(t *testing.T) {
+	t.Helper()
+	allowed := []string{"AmazonSQS.SendMessageBatch", "AWSEvents.PutEvents", "secretsmanager.GetSecretValue"}
+	for _, c := range s.emulator.called() {
+		if !slices.Contains(allowed, c.Target) || !strings.HasPrefix(c.Trace, "Root=1-") {
+			t.Errorf("the function called %q with the trace %q", c.Target, c.Trace)
+		}
+	}
+}
+
+// written is all that the function wrote, or that came of it.
+func (s *stack) written() map[string]string {
+	texts := map[string]*strings.Builder{"a log": {}, "a call of AWS": {}, "an event": {}, "a dead letter": {}}
+	for _, printed := range s.printed {
+		texts["a log"].WriteString(printed.String())
+	}
+	for _, c := range s.emulator.called() {
+		texts["a call of AWS"].Write(c.Body)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.events {
+		texts["an event"].WriteString(e.text)
+	}
+	for _, m := range s.dead {
+		text, _ := json.Marshal(m)
+		texts["a dead letter"].Write(text)
+	}
+	all := map[string]string{}
+	for name, text := range texts {
+		all[name] = text.String()
+	}
+	return all
+}
+
+// sentOn returns the bodies of the re-enqueued messages about a job.
+func (s *stack) sentOn(jobID int64) (bodies []string) {
+	for _, c := range s.emulator.called() {
+		var batch struct {
+			Entries []struct{ MessageBody string }
+		}
+		if c.Target != "AmazonSQS.SendMessageBatch" || json.Unmarshal(c.Body, &batch) != nil {
+			continue
+		}
+		for _, entry := range batch.Entries {
+			if strings.HasPrefix(entry.MessageBody, `{"jobId":`+strconv.FormatInt(jobID, 10)+`,`) {
+				bodies = append(bodies, entry.MessageBody)
+			}
+		}
+	}
+	return bodies
+}

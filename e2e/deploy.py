@@ -1,0 +1,122 @@
+"""Deploys stacks of template.yaml into the emulator, as `sam deploy` would.
+
+Reads {"template": path, "binary": path, "stacks": {name: {parameter: value}}}
+and writes {name: {"outputs": …, "function": …, "mapping": …}}: what the stack's
+outputs, its function and its event source mapping are once they are created.
+
+All that moto leaves out or does otherwise than AWS is dealt with in fit_to_moto
+and as_lambda_has_it; nothing else knows that this is not AWS.
+"""
+
+import io
+import json
+import sys
+import zipfile
+
+import boto3
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+BUCKET = "artifacts"
+
+# Types that moto's CloudFormation does not know. It skips them with a warning;
+# they are taken out, so that any other that it skips is noticed.
+UNKNOWN_TO_MOTO = ("AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy")
+
+
+class NoManagedPolicies:
+    """The template names no managed policy, so there is none to look up."""
+
+    def load(self):
+        return {}
+
+
+def upload(binary):
+    """Uploads the function's package, as `sam deploy` does, and returns its URI."""
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as z:
+        z.write(binary, "bootstrap")
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+    s3.put_object(Bucket=BUCKET, Key="poller.zip", Body=package.getvalue())
+    return f"s3://{BUCKET}/poller.zip"
+
+
+def translate(path, code_uri, parameters):
+    """Returns the template as AWS's own translator leaves it to CloudFormation."""
+    with open(path, encoding="utf-8") as f:
+        template = yaml_parse(f)
+    # `sam package` does this; the translator takes no path of this machine.
+    template["Resources"]["PollerFunction"]["Properties"]["CodeUri"] = code_uri
+    return transform(template, parameters, NoManagedPolicies())
+
+
+def fit_to_moto(template):
+    """Changes what moto's CloudFormation can't take as it stands."""
+    resources = template["Resources"]
+    for name in [n for n, r in resources.items() if r["Type"] in UNKNOWN_TO_MOTO]:
+        del resources[name]
+    for resource in resources.values():
+        properties = resource["Properties"]
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+            # moto serves a mapping itself, within SendMessage, by running the
+            # function in Docker. Disabled, it only keeps its configuration.
+            properties["Enabled"] = False
+        if resource["Type"] == "AWS::Events::Archive":
+            # CloudFormation has an object here, moto wants its text.
+            properties["EventPattern"] = {"Fn::ToJsonString": properties["EventPattern"]}
+
+
+def as_lambda_has_it(function, template):
+    """Returns the function's configuration, with what moto drops or mistypes."""
+    properties = template["Resources"]["PollerFunction"]["Properties"]
+    return {
+        "FunctionArn": function["FunctionArn"],
+        "Handler": function["Handler"],
+        "MemorySize": function["MemorySize"],
+        "Timeout": function["Timeout"],
+        # A parameter of type Number stays a number in moto. CloudFormation makes
+        # it a string, which is all that an environment can hold.
+        "Environment": {k: str(v) for k, v in function["Environment"]["Variables"].items()},
+        # moto forgets it.
+        "LogFormat": properties["LoggingConfig"]["LogFormat"],
+        "LogLevel": properties["LoggingConfig"]["ApplicationLogLevel"],
+    }
+
+
+def deploy(name, template, parameters):
+    cloudformation, functions = boto3.client("cloudformation"), boto3.client("lambda")
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    created = {r.get("LogicalResourceId") for r in cloudformation.describe_stack_resources(StackName=name)["StackResources"]}
+    missing = {n for n, r in template["Resources"].items() if "Condition" not in r} - created
+    if stack["StackStatus"] != "CREATE_COMPLETE" or missing:
+        sys.exit(f"{name} is {stack['StackStatus']}, without {sorted(missing)}")
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+    function = functions.get_function_configuration(FunctionName=outputs["PollerFunctionName"])
+    mappings = functions.list_event_source_mappings(EventSourceArn=outputs["JobQueueArn"])["EventSourceMappings"]
+    return {
+        "outputs": outputs,
+        "function": as_lambda_has_it(function, template),
+        "mapping": {k: mappings[0].get(k) for k in (
+            "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes", "ScalingConfig")},
+    }
+
+
+def main():
+    order = json.load(sys.stdin)
+    code_uri = upload(order["binary"])
+    result = {}
+    for name, parameters in order["stacks"].items():
+        template = translate(order["template"], code_uri, parameters)
+        fit_to_moto(template)
+        result[name] = deploy(name, template, parameters)
+    json.dump(result, sys.stdout)
+
+
+main()

@@ -1,0 +1,65 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// deployment is what deploy.py says of a stack that it has created.
+type deployment struct {
+	Outputs  map[string]string
+	Function struct {
+		FunctionArn, Handler, LogFormat, LogLevel string
+		MemorySize, Timeout                       int
+		Environment                               map[string]string
+	}
+	Mapping struct {
+		BatchSize                      int
+		MaximumBatchingWindowInSeconds int
+		FunctionResponseTypes          []string
+		ScalingConfig                  struct{ MaximumConcurrency int }
+	}
+}
+
+// parameters are those of a stack.
+type parameters map[string]string
+
+// build builds the binary as SAM does, but for this machine.
+func build(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	out, err := exec.Command("make", "-C", "..", "build-PollerFunction", "ARTIFACTS_DIR="+dir, "GOARCH="+runtime.GOARCH).CombinedOutput()
+	if err != nil {
+		t.Fatalf("make build-PollerFunction: %v\n%s", err, out)
+	}
+	return filepath.Join(dir, "bootstrap")
+}
+
+// deploy creates the stacks of template.yaml, by their names.
+func deploy(t *testing.T, e *emulator, binary string, stacks map[string]parameters) map[string]deployment {
+	t.Helper()
+	order, err := json.Marshal(map[string]any{"template": "../template.yaml", "binary": binary, "stacks": stacks})
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := exec.Command(python(), "deploy.py")
+	python.Env = e.environ()
+	python.Stdin = bytes.NewReader(order)
+	var stderr bytes.Buffer
+	python.Stderr = &stderr
+	out, err := python.Output()
+	if err != nil {
+		t.Fatalf("deploy.py: %v\n%s", err, stderr.Bytes())
+	}
+	var created map[string]deployment
+	if err := json.Unmarshal(out, &created); err != nil {
+		t.Fatalf("deploy.py: %v\n%s", err, out)
+	}
+	return created
+}

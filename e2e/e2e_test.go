@@ -1,0 +1,125 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+// The tokens of the clusters. The secrets hold them in all three forms.
+const (
+	plainToken          = "token-0-of-the-main-stack"
+	tokenBeforeRotation = "token-1-before-the-rotation"
+	tokenAfterRotation  = "token-2-after-the-rotation"
+	password            = "password-of-the-named-bus-stack"
+)
+
+const namedBus = "team.orders_1-refresh"
+
+// orders are the stacks to deploy: one with the defaults, where only the times
+// are short; one for what slows the others down; and one with a bus that exists
+// already and every other parameter that a condition asks for.
+var orders = map[string]struct {
+	token, secret string
+	parameters    parameters
+}{
+	"main": {plainToken, plainToken, parameters{}},
+	"busy": {tokenBeforeRotation, `{"token": "` + tokenBeforeRotation + `"}`, parameters{"DescribeRateLimit": "8"}},
+	"bus": {"poller:" + password, `{"username": "poller", "password": "` + password + `"}`, parameters{
+		"EventBusName": namedBus, "PublishProgress": "true", "LogLevel": "DEBUG", "EventArchiveDays": "1",
+		"AlarmTopicArn":               "arn:aws:sns:" + region + ":" + account + ":on-call",
+		"ClusterTokenSecretKmsKeyArn": "arn:aws:kms:" + region + ":" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab",
+	}},
+}
+
+// A scenario begins watches on a stack, all scenarios at about the same time,
+// and returns what waits for their end and checks it.
+type scenario func(t *testing.T, s *stack) (check func(t *testing.T))
+
+// The largest id there is, and one that no float64 holds.
+const (
+	largestJob = math.MaxInt64
+	oddJob     = 449503829274509313
+)
+
+const (
+	failedJob = 449503829274509400 + iota
+	unknownJob
+	hangingJob
+	goodJob
+	throttledJob
+	rotatedJob
+	progressJob
+	doomedJob
+	burstJobs // and those above it
+)
+
+var scenarios = []struct {
+	name, stack string
+	begin       scenario
+}{
+	{"bad input", "main", badInput}, // first, so that its batch stays together
+	{"completion", "main", completion},
+	{"failure", "main", failure},
+	{"not found", "main", notFound},
+	{"expiry", "main", expiry},
+	{"burst", "busy", burst},
+	{"rate limit", "busy", rateLimit},
+	{"progress on a named bus", "bus", progress},
+	{"rotated secret", "busy", rotatedSecret},
+	{"dead letter", "bus", deadLetter},
+}
+
+func TestTheDeployedTemplate(t *testing.T) {
+	began := time.Now()
+	stacks := deployAll(t)
+	deployed := time.Since(began)
+	checks := make([]func(*testing.T), len(scenarios))
+	for i, s := range scenarios {
+		checks[i] = s.begin(t, stacks[s.stack])
+	}
+	for i, s := range scenarios {
+		t.Run(s.name, checks[i])
+	}
+	for name, s := range stacks {
+		t.Run(name+" afterwards", s.afterwards)
+	}
+	fmt.Printf("deployed after %.1f s, all done after %.1f s\n", deployed.Seconds(), time.Since(began).Seconds())
+}
+
+// deployAll deploys the stacks and sets them to work.
+func deployAll(t *testing.T) map[string]*stack {
+	t.Helper()
+	binary := build(t)
+	e := startEmulator(t)
+	secrets, buses := secretsmanager.NewFromConfig(e.client()), eventbridge.NewFromConfig(e.client())
+	if _, err := buses.CreateEventBus(t.Context(), &eventbridge.CreateEventBusInput{Name: aws.String(namedBus)}); err != nil {
+		t.Fatal(err)
+	}
+	wanted, clusters := map[string]parameters{}, map[string]*cluster{}
+	for name, order := range orders {
+		secret, err := secrets.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("token-" + name), SecretString: &order.secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		clusters[name] = startCluster(t, order.token)
+		wanted[name] = parameters{
+			"ClusterEndpoint": clusters[name].URL + "/", "ClusterTokenSecretArn": *secret.ARN,
+			"MinPollDelaySeconds": "1", "MaxPollDelaySeconds": "3", "NotFoundGraceSeconds": "4",
+		}
+		maps.Copy(wanted[name], order.parameters)
+	}
+	stacks := map[string]*stack{}
+	for name, deployment := range deploy(t, e, binary, wanted) {
+		stacks[name] = start(t, e, binary, deployment, clusters[name])
+	}
+	return stacks
+}

@@ -1,0 +1,196 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+const (
+	region = "eu-west-1"
+	// account is moto's.
+	account = "123456789012"
+)
+
+// The credentials of the function's role. Its calls are known by the key's id;
+// the rest must not be seen anywhere.
+const (
+	functionKeyID        = "ASIAFUNCTIONSROLE000"
+	functionSecretKey    = "functions-secret-access-key"
+	functionSessionToken = "functions-session-token"
+)
+
+// emulator is moto behind a proxy, which
+//   - passes one call at a time: moto takes calls in several threads, but its
+//     queues don't lock and lose a message sent while another is deleted
+//   - keeps the calls of functions, for all that they write passes here
+//   - can answer a call in moto's stead.
+type emulator struct {
+	URL, moto string
+	turn      sync.Mutex // held for a call of moto
+
+	mu    sync.Mutex // guards those below
+	calls []call
+	fault fault
+}
+
+// call is one call that a function made.
+type call struct {
+	// Target is service and action, such as AmazonSQS.SendMessageBatch.
+	Target string
+	Body   []byte
+	// Trace is the header that Lambda's loop detection goes by.
+	Trace string
+}
+
+// fault answers a call, with the help of moto or without.
+type fault func(target string, body []byte, forward func(body []byte) answer) answer
+
+type answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// startEmulator starts moto, and stops it at the test's end, however that comes:
+// emulator.py lives no longer than the pipe to it.
+func startEmulator(t *testing.T) *emulator {
+	t.Helper()
+	python := exec.Command(python(), "emulator.py")
+	stdin, err := python.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := python.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	python.Stderr = &log
+	if err := python.Start(); err != nil {
+		t.Fatal(err)
+	}
+	port, err := bufio.NewReader(stdout).ReadString('\n')
+	t.Cleanup(func() {
+		stdin.Close()
+		defer time.AfterFunc(10*time.Second, func() { python.Process.Kill() }).Stop()
+		python.Wait()
+		if t.Failed() {
+			t.Logf("the last that moto logged: %s", log.Bytes()[max(0, log.Len()-4000):])
+		}
+	})
+	if err != nil {
+		t.Fatalf("moto did not start; to get it: %s -m pip install -r e2e/requirements.txt", python.Path)
+	}
+	e := &emulator{moto: "http://127.0.0.1:" + strings.TrimSpace(port)}
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	e.URL = server.URL
+	return e
+}
+
+func python() string { return cmp.Or(os.Getenv("PYTHON"), "python3") }
+
+// setFault has f answer every call from now on; nil lets all pass.
+func (e *emulator) setFault(f fault) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fault = f
+}
+
+// called returns the calls that functions have made so far.
+func (e *emulator) called() []call {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.calls[:len(e.calls):len(e.calls)]
+}
+
+// ServeHTTP passes one call on.
+func (e *emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the caller has left
+	}
+	target := r.Header.Get("X-Amz-Target")
+	e.mu.Lock()
+	if strings.Contains(r.Header.Get("Authorization"), "Credential="+functionKeyID+"/") {
+		e.calls = append(e.calls, call{target, body, r.Header.Get("X-Amzn-Trace-Id")})
+	}
+	interfere := e.fault
+	e.mu.Unlock()
+
+	forward := func(body []byte) answer { return e.forward(r, body) }
+	var a answer
+	if interfere != nil {
+		a = interfere(target, body, forward)
+	} else {
+		a = forward(body)
+	}
+	maps.Copy(w.Header(), a.Header)
+	w.WriteHeader(a.Status)
+	w.Write(a.Body) // an error means that the caller has left
+}
+
+func (e *emulator) forward(r *http.Request, body []byte) answer {
+	broken := func(err error) answer {
+		return answer{Status: http.StatusBadGateway, Body: fmt.Appendf(nil, "moto: %v", err)}
+	}
+	req, err := http.NewRequest(r.Method, e.moto+r.URL.RequestURI(), bytes.NewReader(body))
+	if err != nil {
+		return broken(err)
+	}
+	req.Header = r.Header.Clone()
+	req.Host = r.Host
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return broken(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return broken(err)
+	}
+	res.Header.Del("Connection") // moto's own, with us
+	return answer{res.StatusCode, res.Header, text}
+}
+
+// client is how the tests themselves call AWS.
+func (e *emulator) client() aws.Config {
+	return aws.Config{
+		Region: region, BaseEndpoint: &e.URL,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIATESTER0000000000", "tests-secret-access-key", ""),
+		HTTPClient:  &http.Client{Timeout: 30 * time.Second},
+	}
+}
+
+// environ is the environment of a Python script that calls AWS: this one's,
+// without what may point to an account.
+func (e *emulator) environ() []string {
+	var own []string
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, "AWS_") {
+			own = append(own, variable)
+		}
+	}
+	return append(own,
+		"AWS_ENDPOINT_URL="+e.URL, "AWS_DEFAULT_REGION="+region, "AWS_CONFIG_FILE="+os.DevNull,
+		"AWS_ACCESS_KEY_ID=AKIATESTER0000000000", "AWS_SECRET_ACCESS_KEY=tests-secret-access-key", "NO_PROXY=127.0.0.1")
+}

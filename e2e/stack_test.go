@@ -1,0 +1,275 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"refresh-poller/internal/runtimeapi"
+)
+
+// patience is how long anything may take that is waited for.
+const patience = time.Minute
+
+// stack is a deployed stack at work, and what has come out of it.
+type stack struct {
+	deployment
+	cluster  *cluster
+	emulator *emulator
+	sqs      *sqs.Client
+	// printed is what each execution environment has printed.
+	printed []*output
+	// faults is what the mapping complains of.
+	faults *output
+	// stop ends the mapping and the function.
+	stop func()
+
+	mu     sync.Mutex
+	events []event
+	dead   []sqstypes.Message
+}
+
+// event is an event as a rule's target gets it.
+type event struct {
+	Source     string
+	DetailType string `json:"detail-type"`
+	Time       time.Time
+	// Detail has its numbers as json.Number.
+	Detail map[string]any
+	text   string
+}
+
+// output is what a process prints.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// start sets a deployed stack to work: a rule catches its events, the function
+// runs in as many environments as may run at once, and the queue feeds it.
+func start(t *testing.T, e *emulator, binary string, d deployment, c *cluster) *stack {
+	t.Helper()
+	s := &stack{deployment: d, cluster: c, emulator: e, sqs: sqs.NewFromConfig(e.client()), faults: &output{}}
+	catch := s.catchEvents(t)
+
+	config := runtimeapi.Config{
+		Bootstrap: binary, ARN: d.Function.FunctionArn, Handler: d.Function.Handler, MemoryMB: d.Function.MemorySize,
+		LogFormat: d.Function.LogFormat, LogLevel: d.Function.LogLevel, Timeout: time.Duration(d.Function.Timeout) * time.Second,
+		Environment: maps.Clone(d.Function.Environment),
+	}
+	config.Environment["AWS_ACCESS_KEY_ID"] = functionKeyID
+	config.Environment["AWS_SECRET_ACCESS_KEY"] = functionSecretKey
+	config.Environment["AWS_SESSION_TOKEN"] = functionSessionToken
+	config.Environment["AWS_ENDPOINT_URL"] = e.URL // the one variable that no deployed function has
+	mapping := Mapping{
+		Queue: s.sqs, QueueURL: d.Outputs["JobQueueUrl"], QueueARN: d.Outputs["JobQueueArn"],
+		BatchSize: d.Mapping.BatchSize, BatchWindow: time.Duration(d.Mapping.MaximumBatchingWindowInSeconds) * time.Second,
+		ReportBatchItemFailures: slices.Contains(d.Mapping.FunctionResponseTypes, "ReportBatchItemFailures"),
+		Pause:                   100 * time.Millisecond, Log: slog.New(slog.NewTextHandler(s.faults, nil)),
+	}
+	var environments []*runtimeapi.Function
+	for range d.Mapping.ScalingConfig.MaximumConcurrency {
+		config.Output = &output{}
+		environment, err := runtimeapi.Start(t.Context(), config)
+		if err != nil {
+			t.Fatalf("the function does not start: %v\n%s", err, config.Output)
+		}
+		s.printed = append(s.printed, config.Output.(*output))
+		environments = append(environments, environment)
+		mapping.Environments = append(mapping.Environments, environment)
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { mapping.Run(ctx) })
+	running.Go(func() { s.collect(ctx, catch) })
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		for _, environment := range environments {
+			environment.Close()
+		}
+	})
+	t.Cleanup(func() {
+		s.stop()
+		if t.Failed() {
+			for _, printed := range s.printed {
+				t.Logf("an environment of %s printed:\n%s", d.Outputs["PollerFunctionName"], printed)
+			}
+		}
+	})
+	return s
+}
+
+// catchEvents has a rule send the poller's events on to a queue, and returns its
+// URL. In AWS the queue would need a policy that lets the rule do so.
+func (s *stack) catchEvents(t *testing.T) (url string) {
+	t.Helper()
+	bus, name := s.Outputs["EventBusName"], "events-of-"+s.Outputs["PollerFunctionName"]
+	queue, err := s.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := eventbridge.NewFromConfig(s.emulator.client())
+	if _, err := events.PutRule(t.Context(), &eventbridge.PutRuleInput{
+		Name: aws.String("catch"), EventBusName: &bus, EventPattern: aws.String(`{"source": ["refresh-poller"]}`),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := events.PutTargets(t.Context(), &eventbridge.PutTargetsInput{
+		Rule: aws.String("catch"), EventBusName: &bus,
+		Targets: []eventtypes.Target{{Id: aws.String("queue"), Arn: aws.String("arn:aws:sqs:" + region + ":" + account + ":" + name)}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return *queue.QueueUrl
+}
+
+// collect empties the queue of events and the dead-letter queue until ctx is
+// done.
+func (s *stack) collect(ctx context.Context, catch string) {
+	for sleep(ctx, 200*time.Millisecond) {
+		for _, m := range s.take(ctx, catch) {
+			e := event{text: *m.Body}
+			decoder := json.NewDecoder(strings.NewReader(*m.Body))
+			decoder.UseNumber()
+			if err := decoder.Decode(&e); err != nil {
+				e.Detail = map[string]any{"unreadable": err.Error()}
+			}
+			s.mu.Lock()
+			s.events = append(s.events, e)
+			s.mu.Unlock()
+		}
+		dead := s.take(ctx, s.Outputs["DeadLetterQueueUrl"])
+		s.mu.Lock()
+		s.dead = append(s.dead, dead...)
+		s.mu.Unlock()
+	}
+}
+
+// take receives messages and returns those that it could delete; others come back.
+func (s *stack) take(ctx context.Context, url string) (taken []sqstypes.Message) {
+	out, err := s.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl: &url, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
+		MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{sqstypes.MessageSystemAttributeNameAll},
+	})
+	if err != nil {
+		return nil
+	}
+	for _, m := range out.Messages {
+		if _, err := s.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err == nil {
+			taken = append(taken, m)
+		}
+	}
+	return taken
+}
+
+// send enqueues up to 10 messages in one batch and returns their ids.
+func (s *stack) send(t *testing.T, bodies ...string) (ids []string) {
+	t.Helper()
+	var entries []sqstypes.SendMessageBatchRequestEntry
+	for i, body := range bodies {
+		entries = append(entries, sqstypes.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: &body})
+	}
+	out, err := s.sqs.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: aws.String(s.Outputs["JobQueueUrl"]), Entries: entries})
+	if err != nil || len(out.Failed) > 0 {
+		t.Fatalf("send: %v, %v", err, out)
+	}
+	for _, sent := range out.Successful {
+		ids = append(ids, *sent.MessageId)
+	}
+	return ids
+}
+
+// caught returns the events about a job so far, each id once: delivery is at
+// least once, and subscribers de-duplicate on it.
+func (s *stack) caught(jobID int64) (events []event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := map[any]bool{}
+	for _, e := range s.events {
+		if e.Detail["jobId"] == strconv.FormatInt(jobID, 10) && !seen[e.Detail["id"]] {
+			seen[e.Detail["id"]] = true
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+// end waits for the terminal event about a job.
+func (s *stack) end(t *testing.T, jobID int64) (found event) {
+	t.Helper()
+	await(t, "the terminal event about "+strconv.FormatInt(jobID, 10), func() bool {
+		for _, e := range s.caught(jobID) {
+			if e.Detail["terminal"] == true {
+				found = e
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// deadLetters returns those with this body.
+func (s *stack) deadLetters(body string) (found []sqstypes.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.dead {
+		if *m.Body == body {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// lines returns the lines that the function has logged with this message.
+func (s *stack) lines(msg string) (found []map[string]any) {
+	for _, printed := range s.printed {
+		for line := range strings.Lines(printed.String()) {
+			var fields map[string]any
+			if json.Unmarshal([]byte(line), &fields) == nil && fields["msg"] == msg {
+				found = append(found, fields)
+			}
+		}
+	}
+	return found
+}
+
+// await waits until ok.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s did not come within %s", what, patience)
+		}
+	}
+}
