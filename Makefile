@@ -21,9 +21,10 @@ demo: $(LOCAL) ## follow simulated jobs on an embedded queue and bus
 
 # The variables reach the program through the environment, unexpanded: a token
 # may hold a $, and a command line can be read by others.
-export override JOB_ID := $(value JOB_ID)
-export override CLUSTER_ENDPOINT := $(value CLUSTER_ENDPOINT)
-export override CLUSTER_TOKEN := $(value CLUSTER_TOKEN)
+override JOB_ID := $(value JOB_ID)
+override CLUSTER_ENDPOINT := $(value CLUSTER_ENDPOINT)
+override CLUSTER_TOKEN := $(value CLUSTER_TOKEN)
+export JOB_ID CLUSTER_ENDPOINT CLUSTER_TOKEN
 
 # GNU make answers every failed recipe with 2, but in question mode, where lines
 # without a + are not run, it answers 1 for a target that still has something to
@@ -39,7 +40,7 @@ watch: follow ## follow a real job: JOB_ID=… CLUSTER_ENDPOINT=… CLUSTER_TOKE
 
 .PHONY: follow
 follow: $(LOCAL)
-	+@rm -f $(OTHER_END); $(LOCAL) watch || { status=$$?; [ $$status = 1 ] && : > $(OTHER_END) || exit $$status; }
+	+@rm -f $(OTHER_END); $(LOCAL) watch || { status=$$?; [ "$(MAKECMDGOALS) $$status" = "watch 1" ] && : > $(OTHER_END) || exit $$status; }
 
 .PHONY: $(LOCAL)
 $(LOCAL):
@@ -83,6 +84,8 @@ build: ## build the function as it is deployed, in bin/PollerFunction
 
 # sam build calls this; GOARCH=amd64 on the command line changes the target.
 GOARCH = arm64
+# Or make would hand this one on to every go command.
+unexport GOARCH
 .PHONY: build-PollerFunction
 build-PollerFunction:
 	mkdir -p "$(ARTIFACTS_DIR)"

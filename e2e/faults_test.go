@@ -115,7 +115,7 @@ func burst(t *testing.T, s *stack) func(t *testing.T) {
 // rotatedSecret begins when it is checked: the others' watches must be over.
 func rotatedSecret(t *testing.T, s *stack) func(t *testing.T) {
 	return func(t *testing.T) {
-		s.cluster.Add(simcluster.Job{ID: rotatedJob, RunsFor: 4 * time.Second})
+		s.cluster.Add(simcluster.Job{ID: rotatedJob, RunsFor: 6 * time.Second})
 		s.send(t, strconv.Itoa(rotatedJob))
 		await(t, "the first describe", func() bool { return len(s.cluster.describes(rotatedJob)) > 0 })
 		s.cluster.SetToken(tokenAfterRotation)

@@ -51,7 +51,7 @@ type staticToken string
 func (t staticToken) Token(context.Context, time.Time) (string, error) { return string(t), nil }
 
 func newStack(c config.Config, token string, log slog.Handler) *stack {
-	const functionTimeout, visibility, receives = 30 * time.Second, 180 * time.Second, 5 // as in template.yaml
+	const functionTimeout, visibility, receives = 30 * time.Second, 190 * time.Second, 5 // as in template.yaml
 	s := &stack{queues: embedded.NewQueues(), bus: &embedded.Bus{}}
 	s.queues.Create(deadLetterQueue, embedded.QueueConfig{})
 	s.queues.Create(jobQueue, embedded.QueueConfig{VisibilityTimeout: visibility, MaxReceiveCount: receives, DeadLetterURL: deadLetterQueue})

@@ -1,5 +1,6 @@
 // Package limiter keeps the describes of one execution environment under its
-// share of the cluster's rate limit.
+// share of the cluster's rate limit. An environment that takes the place of
+// another does not know what that one spent within the last second.
 package limiter
 
 import (
@@ -67,8 +68,12 @@ func (l *Limiter) Wait(ctx context.Context) (done func(), err error) {
 			return nil, late(err)
 		}
 	}
-	return func() { l.slots <- time.Now().Add(l.window) }, nil
+	return func() { l.slots <- wallTime().Add(l.window) }, nil
 }
+
+// wallTime is the time without Go's monotonic clock, which may stand still
+// while Lambda has the process frozen.
+func wallTime() time.Time { return time.Now().Round(0) }
 
 func late(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -95,7 +100,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // Hold lets no request start for d, but at least a second and at most MaxHold:
 // the cluster has said that there were too many.
 func (l *Limiter) Hold(d time.Duration) {
-	until := time.Now().Add(min(max(d, time.Second), MaxHold))
+	until := wallTime().Add(min(max(d, time.Second), MaxHold))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if until.After(l.heldUntil) {

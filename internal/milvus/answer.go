@@ -97,30 +97,25 @@ func (n *number) UnmarshalJSON(raw []byte) error {
 func read(status int, header http.Header, body []byte, jobID int64, token string) (Job, error) {
 	var a answer
 	if err := decode(body, &a); err != nil {
-		failure := newError(kindOfStatus(status), status, "the answer is not the API's JSON", token)
-		failure.RetryAfter = retryAfter(header, time.Now())
-		return Job{}, failure
+		return Job{}, newError(kindOfStatus(status), status, header, "the answer is not the API's JSON", token)
 	}
 	if a.Code.value != 0 {
-		failure := newError(kindOf(status, a.Code.value, a.Message, jobID), status, cmp.Or(a.Message, "the answer has no message"), token)
+		failure := newError(kindOf(status, a.Code.value, a.Message, jobID), status, header, cmp.Or(a.Message, "the answer has no message"), token)
 		failure.Code = a.Code.value
-		failure.RetryAfter = retryAfter(header, time.Now())
 		return Job{}, failure
 	}
 	if status != http.StatusOK {
-		failure := newError(kindOfStatus(status), status, cmp.Or(a.Message, "the answer is not HTTP 200"), token)
-		failure.RetryAfter = retryAfter(header, time.Now())
-		return Job{}, failure
+		return Job{}, newError(kindOfStatus(status), status, header, cmp.Or(a.Message, "the answer is not HTTP 200"), token)
 	}
 	var d answerData
 	if fault := readData(a, &d, jobID); fault != "" {
-		return Job{}, newError(Temporary, status, fault, token)
+		return Job{}, newError(Temporary, status, header, fault, token)
 	}
 	return Job{
 		CollectionName: clean(d.CollectionName, token, maxName),
 		State:          cleanState(d.State, token),
 		Progress:       percent(d.Progress),
-		ExternalSource: cut(redact.Source(withoutToken(d.ExternalSource, token)), maxSource),
+		ExternalSource: cleanSource(d.ExternalSource, token),
 		Reason:         clean(d.Reason, token, maxReason),
 		StartTime:      instant(d.StartTime),
 		EndTime:        instant(d.EndTime),
@@ -182,8 +177,20 @@ func instant(n number) time.Time {
 	return time.UnixMilli(n.value).UTC()
 }
 
+// maxRedacted is how much of a text is gone through for credentials, in bytes:
+// that takes time which no deadline ends, and little of a text is kept.
+const maxRedacted = 16 << 10
+
 // clean returns one line of text without credentials, at most limit bytes of it.
 func clean(text, token string, limit int) string {
+	if len(text) > maxRedacted {
+		// Between two words, not in a credential; a single word may be one.
+		end := strings.LastIndexAny(text[:maxRedacted], " \t\r\n")
+		if end < 0 {
+			return "***"
+		}
+		text = text[:end]
+	}
 	oneLine := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
@@ -191,6 +198,14 @@ func clean(text, token string, limit int) string {
 		return r
 	}, text)
 	return cut(redact.Text(withoutToken(oneLine, token)), limit)
+}
+
+// cleanSource is clean for externalSource, whose end must not be missing.
+func cleanSource(source, token string) string {
+	if len(source) > maxRedacted {
+		return ""
+	}
+	return cut(redact.Source(withoutToken(source, token)), maxSource)
 }
 
 // withoutToken takes out the token and, of user:password, the password: an

@@ -201,7 +201,7 @@ func TestAnIdOverInt64IsNotTheLargestJob(t *testing.T) {
 }
 
 func TestLongTextsAreCutBetweenCharacters(t *testing.T) {
-	long := strings.Repeat("é", 10<<10)
+	long := strings.Repeat("é", 5<<10)
 	job, err := read(200, nil, []byte(success(1, `"state": "a`+long+`", "collectionName": "`+long+`", "reason": "`+long+`", "externalSource": "a`+long+`"`)), 1, apiKey)
 	if err != nil {
 		t.Fatal(err)
@@ -224,6 +224,22 @@ func TestLongTextsAreCutBetweenCharacters(t *testing.T) {
 		if !utf8.ValidString(tt.text) || !strings.HasSuffix(tt.text, "é…") {
 			t.Errorf("%s ends in %q", name, tt.text[len(tt.text)-6:])
 		}
+	}
+}
+
+func TestOfAHugeTextOnlyTheBeginningIsGoneThrough(t *testing.T) {
+	words, word := strings.Repeat("bearer ", 1<<17), strings.Repeat("x", 1<<20)
+	tests := map[string]struct{ text, want string }{
+		"words":  {"read " + words, "read bearer"},
+		"a word": {word, "***"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			job, err := read(200, nil, []byte(success(1, `"state": "RefreshFailed", "reason": "`+tt.text+`", "externalSource": "`+tt.text+`"`)), 1, apiKey)
+			if err != nil || !strings.HasPrefix(job.Reason, tt.want) || len(job.Reason) > maxReason || job.ExternalSource != "" {
+				t.Errorf("reason %.40q of %d bytes, source of %d bytes, %v", job.Reason, len(job.Reason), len(job.ExternalSource), err)
+			}
+		})
 	}
 }
 

@@ -60,19 +60,19 @@ func (c *Client) Describe(ctx context.Context, token string, jobID int64) (Job, 
 	defer cancel()
 	req, err := c.request(ctx, token, jobID)
 	if err != nil {
-		return Job{}, newError(Misconfigured, 0, err.Error(), token)
+		return Job{}, newError(Misconfigured, 0, nil, err.Error(), token)
 	}
 	res, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return Job{}, newError(Temporary, 0, "no answer: "+err.Error(), token)
+		return Job{}, newError(Temporary, 0, nil, "no answer: "+err.Error(), token)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return Job{}, newError(kindOfStatus(res.StatusCode), res.StatusCode, "the answer broke off: "+err.Error(), token)
+		return Job{}, newError(kindOfStatus(res.StatusCode), res.StatusCode, res.Header, "the answer broke off: "+err.Error(), token)
 	case len(body) > maxBody:
-		return Job{}, newError(kindOfStatus(res.StatusCode), res.StatusCode, "the answer is larger than 1 MiB", token)
+		return Job{}, newError(kindOfStatus(res.StatusCode), res.StatusCode, res.Header, "the answer is larger than 1 MiB", token)
 	}
 	return read(res.StatusCode, res.Header, body, jobID, token)
 }

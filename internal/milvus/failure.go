@@ -1,6 +1,7 @@
 package milvus
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -39,8 +40,8 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-func newError(kind Kind, status int, message, token string) *Error {
-	return &Error{Kind: kind, Status: status, Message: clean(message, token, maxMessage)}
+func newError(kind Kind, status int, header http.Header, message, token string) *Error {
+	return &Error{Kind: kind, Status: status, Message: clean(message, token, maxMessage), RetryAfter: retryAfter(header, time.Now())}
 }
 
 // Error returns one line: what failed, with the HTTP status and code if any.
@@ -57,8 +58,9 @@ func (e *Error) Error() string {
 // kindOf sorts a failed answer: by the API's code where that says something
 // (most failures are HTTP 200), else by the HTTP status.
 //
-// Codes: milvus-io/milvus, pkg/util/merr/errors.go; 80001, 21119, 10000 and
-// 10001: Zilliz Cloud's proxy.
+// Codes: milvus-io/milvus, pkg/util/merr/errors.go; 80001 and 21119: Zilliz
+// Cloud's proxy. 1, 2, 10000 and 10001 (not ready, unavailable, cancelled, timed
+// out) are temporary unless the status says more.
 func kindOf(status int, code int64, message string, jobID int64) Kind {
 	switch code {
 	case 1100, 65535: // parameter invalid, unexpected error
@@ -71,8 +73,6 @@ func kindOf(status int, code int64, message string, jobID int64) Kind {
 		return Throttled
 	case 1801, 1802: // request not JSON, a parameter missing
 		return Misconfigured
-	case 1, 2, 10000, 10001: // not ready, unavailable, cancelled, timed out
-		return Temporary
 	}
 	return kindOfStatus(status)
 }
@@ -100,7 +100,7 @@ func namesMissingJob(message string, jobID int64) bool {
 // section 10.2.3). What can't be read, or has passed, is 0.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(seconds) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {

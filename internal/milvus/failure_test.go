@@ -4,6 +4,7 @@ import (
 	gocmp "cmp"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,10 +99,18 @@ func TestAKnownCodeWinsOverTheStatus(t *testing.T) {
 		"refused under 500":       {500, `{"code": "1800"}`, Refused},
 		"refused under 404":       {404, `{"code": 80001}`, Refused},
 		"misconfigured under 500": {500, `{"code": 1802}`, Misconfigured},
-		"unavailable under 401":   {401, `{"code": 2}`, Temporary},
-		"timed out under 404":     {404, `{"code": 10001}`, Temporary},
+		"unavailable under 503":   {503, `{"code": 2}`, Temporary},
 		"not found under 404":     {404, `{"code": 1100, "message": "refresh job 449503829274509313 not found"}`, NotFound},
 		"not found under 500":     {500, `{"code": 65535, "message": "refresh job 449503829274509313 not found"}`, NotFound},
+	}
+	for _, code := range []int{1, 2, 10000, 10001} { // they say less than these
+		for status, want := range map[int]Kind{401: Refused, 403: Refused, 404: Misconfigured, 429: Throttled, 302: Misconfigured} {
+			tests[fmt.Sprintf("%d under code %d", status, code)] = struct {
+				status int
+				body   string
+				want   Kind
+			}{status, fmt.Sprintf(`{"code": %d}`, code), want}
+		}
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -152,8 +161,8 @@ func TestRetryAfterIsRead(t *testing.T) {
 		"white space around":       {" 7\t", 7 * time.Second},
 		"a year":                   {"31536000", 365 * 24 * time.Hour},
 		"the most that is read":    {"2147483647", 2147483647 * time.Second},
-		"more than that":           {"2147483648", 0},
-		"more than int64":          {"99999999999999999999", 0},
+		"more than that":           {"2147483648", (1<<31 - 1) * time.Second},
+		"more than int64":          {"99999999999999999999", (1<<31 - 1) * time.Second},
 		"a date":                   {"Fri, 02 Jan 2026 03:05:05 GMT", 59500 * time.Millisecond},
 		"a date of RFC 850":        {"Friday, 02-Jan-26 03:05:05 GMT", 59500 * time.Millisecond},
 		"a date of asctime":        {"Fri Jan  2 03:05:05 2026", 59500 * time.Millisecond},
@@ -186,13 +195,14 @@ func TestRetryAfterComesWithEveryFailedAnswer(t *testing.T) {
 		body   string
 		want   time.Duration
 	}{
-		"a code under HTTP 200":        {200, `{"code": 1807, "message": "rejected by limiter"}`, 42 * time.Second},
-		"a code under HTTP 429":        {429, `{"code": 8}`, 42 * time.Second},
-		"HTTP 429 with other JSON":     {429, `{}`, 42 * time.Second},
-		"HTTP 429 with a page":         {429, gatewayPage, 42 * time.Second},
-		"HTTP 429 with nothing":        {429, ``, 42 * time.Second},
-		"HTTP 503 with a page":         {503, gatewayPage, 42 * time.Second},
-		"a success that is none, none": {200, `{"code": 0}`, 0},
+		"a code under HTTP 200":     {200, `{"code": 1807, "message": "rejected by limiter"}`, 42 * time.Second},
+		"a code under HTTP 429":     {429, `{"code": 8}`, 42 * time.Second},
+		"HTTP 429 with other JSON":  {429, `{}`, 42 * time.Second},
+		"HTTP 429 with a page":      {429, gatewayPage, 42 * time.Second},
+		"HTTP 429 with nothing":     {429, ``, 42 * time.Second},
+		"HTTP 503 with a page":      {503, gatewayPage, 42 * time.Second},
+		"HTTP 429 and far too much": {429, strings.Repeat("x", maxBody+1), 42 * time.Second},
+		"a success that is none":    {200, `{"code": 0}`, 42 * time.Second},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

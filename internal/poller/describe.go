@@ -3,6 +3,7 @@ package poller
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -15,7 +16,7 @@ const defaultTimeout = 30 * time.Second
 // budget divides an invocation's time, so that it never ends with work half
 // done: of the template's 30 s, describes start in the first 12 s, which leaves
 // the last of them its milvus.Timeout, and sending has the last 7.5 s.
-type budget struct{ startBy, answerBy, sendBy time.Time }
+type budget struct{ startBy, answerBy, publishBy, sendBy time.Time }
 
 func newBudget(ctx context.Context, now time.Time) budget {
 	total := defaultTimeout
@@ -23,14 +24,15 @@ func newBudget(ctx context.Context, now time.Time) budget {
 		total = deadline.Sub(now)
 	}
 	return budget{
-		startBy:  now.Add(total * 40 / 100),
-		answerBy: now.Add(total * 75 / 100),
-		sendBy:   now.Add(total * 98 / 100),
+		startBy:   now.Add(total * 40 / 100),
+		answerBy:  now.Add(total * 75 / 100),
+		publishBy: now.Add(total * 86 / 100), // if messages wait for it
+		sendBy:    now.Add(total * 98 / 100),
 	}
 }
 
 // describe asks about every job of the batch at once, and about none twice.
-func (p *Poller) describe(ctx context.Context, b budget, items []*item) {
+func (p *Poller) describe(ctx context.Context, log *slog.Logger, b budget, items []*item) {
 	byJob := make(map[int64][]*item, len(items))
 	for _, it := range items {
 		if !it.rejected() {
@@ -46,7 +48,11 @@ func (p *Poller) describe(ctx context.Context, b budget, items []*item) {
 	defer cancelStarts()
 
 	ask := asker{p: p, starts: starts}
-	_, ask.tokenErr = p.Tokens.Token(ctx, time.Time{})
+	if _, err := p.Tokens.Token(ctx, time.Time{}); err != nil {
+		// The cause names the account's own resources: it is for the log only.
+		log.ErrorContext(ctx, "no token", "error", err.Error())
+		ask.noToken = true
+	}
 	ask.tokenAt = time.Now()
 	var wg sync.WaitGroup
 	for jobID, sharing := range byJob {
@@ -66,16 +72,16 @@ type asker struct {
 	p *Poller
 	// starts is done when no describe may start any more.
 	starts context.Context
-	// tokenAt is when the batch got its token, unless tokenErr.
-	tokenAt  time.Time
-	tokenErr error
+	// tokenAt is when the batch got its token, unless it got none.
+	tokenAt time.Time
+	noToken bool
 }
 
 // about describes one job. A refused credential may just have been rotated:
 // then the secret is read again, once a batch, and the job described once more.
 func (a asker) about(ctx context.Context, jobID int64) Answer {
-	if a.tokenErr != nil {
-		return Answer{Failure: &milvus.Error{Kind: milvus.Temporary, Message: a.tokenErr.Error()}}
+	if a.noToken {
+		return Answer{Failure: &milvus.Error{Kind: milvus.Temporary, Message: "the secret with the cluster's token can't be read"}}
 	}
 	answer := a.once(ctx, jobID, time.Time{})
 	if answer.Failure != nil && answer.Failure.Kind == milvus.Refused {

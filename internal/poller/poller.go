@@ -79,12 +79,14 @@ func (p *Poller) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 		items[i] = &item{record: record}
 		items[i].guard(items[i].read)
 	}
-	p.describe(ctx, budget, items)
+	p.describe(ctx, log, budget, items)
 	for _, it := range items {
-		it.guard(func() { it.decide(p.Settings) })
-		it.log(ctx, log)
+		it.guard(func() {
+			it.decide(p.Settings)
+			it.log(ctx, log)
+		})
 	}
-	p.send(ctx, budget, items)
+	p.send(ctx, log, budget, items)
 	end := time.Now()
 	// Whoever can't write here can't log it either.
 	_, _ = p.Metrics.Write(measure(items, end).Line(p.Stack, end))
@@ -129,9 +131,6 @@ func (it *item) decide(s Settings) {
 
 // log writes the line of the decision. It never holds a body.
 func (it *item) log(ctx context.Context, log *slog.Logger) {
-	if it.err != nil {
-		return
-	}
 	d := it.decision
 	if d.Action == Reject {
 		log.WarnContext(ctx, "message rejected", "action", d.Action, "messageId", it.record.MessageId, "reason", d.Reason)

@@ -234,7 +234,7 @@ func TestASecretThatCannotBeReadKeepsTheJob(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.Watch.Failures != 1 || !strings.HasPrefix(m.Watch.LastError, "read the secret") {
+		if m.Watch.Failures != 1 || m.Watch.LastError != "the secret with the cluster's token can't be read" {
 			t.Errorf("the watch went on as %+v", m.Watch)
 		}
 	}

@@ -1,9 +1,11 @@
 package poller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"sync"
 
@@ -41,38 +43,66 @@ type parcel[E any] struct {
 }
 
 // send carries out all decisions: one SendMessageBatch and one PutEvents side by
-// side, and one more for rejected messages if there are any. An item with an
-// entry that was not taken, after a second try, fails.
-func (p *Poller) send(ctx context.Context, b budget, items []*item) {
-	var again, rejected []parcel[sqstypes.SendMessageBatchRequestEntry]
+// side, and one more SendMessageBatch for rejected messages if there are any. An
+// item with an entry that was not taken, after a second try, fails.
+//
+// Events of progress come before the messages that go on: failing an item whose
+// message was sent on already would start a second chain of polls.
+func (p *Poller) send(ctx context.Context, log *slog.Logger, b budget, items []*item) {
 	var published []parcel[eventtypes.PutEventsRequestEntry]
+	progress := false
 	for _, it := range items {
-		if it.err != nil {
-			continue
-		}
-		switch it.decision.Action {
-		case Reenqueue:
-			again = append(again, reenqueueParcel(it))
-		case Reject:
-			rejected = append(rejected, rejectParcel(it))
-		}
 		if it.decision.Event != nil {
-			published = append(published, p.eventParcel(it))
+			it.guard(func() { published = append(published, p.eventParcel(it)) })
+			progress = progress || it.decision.Action == Reenqueue
 		}
 	}
-
 	ctx, cancel := context.WithDeadline(ctx, b.sendBy)
 	defer cancel()
 	var wg sync.WaitGroup
 	failures := [3]map[*item]error{}
-	wg.Go(func() { failures[0] = deliver(again, maxMessageBytes, p.sendMessages(ctx, p.JobQueueURL)) })
-	wg.Go(func() { failures[1] = deliver(rejected, maxMessageBytes, p.sendMessages(ctx, p.DeadLetterQueueURL)) })
-	wg.Go(func() { failures[2] = deliver(published, maxEventBytes, p.putEvents(ctx)) })
+	if progress {
+		early, cancel := context.WithDeadline(ctx, b.publishBy)
+		failures[0] = deliver(published, maxEventBytes, p.putEvents(early))
+		cancel()
+		forget(ctx, log, failures[0])
+	} else {
+		wg.Go(func() { failures[0] = deliver(published, maxEventBytes, p.putEvents(ctx)) })
+	}
+
+	var again, rejected []parcel[sqstypes.SendMessageBatchRequestEntry]
+	for _, it := range items {
+		it.guard(func() {
+			switch it.decision.Action {
+			case Reenqueue:
+				again = append(again, reenqueueParcel(it))
+			case Reject:
+				rejected = append(rejected, rejectParcel(it))
+			}
+		})
+	}
+	wg.Go(func() { failures[1] = deliver(again, maxMessageBytes, p.sendMessages(ctx, p.JobQueueURL)) })
+	wg.Go(func() { failures[2] = deliver(rejected, maxMessageBytes, p.sendMessages(ctx, p.DeadLetterQueueURL)) })
 	wg.Wait()
 	for _, failed := range failures {
 		for it, err := range failed {
 			it.err = errors.Join(it.err, err)
 		}
+	}
+}
+
+// forget takes the events of progress out of failed, and has their messages go
+// on as if the change had not been seen: the next poll sees it again.
+func forget(ctx context.Context, log *slog.Logger, failed map[*item]error) {
+	for it, err := range failed {
+		if it.decision.Action != Reenqueue {
+			continue
+		}
+		delete(failed, it)
+		log.WarnContext(ctx, "progress not published", "jobId", it.decision.Event.JobID, "watchId", it.message.Watch.ID, "error", err.Error())
+		next := &it.decision.Next.Watch
+		next.Job, next.Restarts = it.message.Watch.Job, it.message.Watch.Restarts
+		it.decision.Event = nil
 	}
 }
 
@@ -122,9 +152,10 @@ func (p *Poller) eventParcel(it *item) parcel[eventtypes.PutEventsRequestEntry] 
 	}
 }
 
-// deliver sends the parcels in as few calls as the limits allow. What call does
-// not take is sent once more; it returns what that doesn't take either.
-func deliver[E any](parcels []parcel[E], maxBytes int, call func([]parcel[E]) map[int]error) map[*item]error {
+// deliver sends the parcels in as few calls as the limits allow. Entries that a
+// call does not take are sent once more; it returns those that are not taken
+// then either. A call that fails whole is not repeated: the SDK has done that.
+func deliver[E any](parcels []parcel[E], maxBytes int, call func([]parcel[E]) (map[int]error, error)) map[*item]error {
 	failed := map[*item]error{}
 	for len(parcels) > 0 {
 		n, bytes := 0, 0
@@ -132,13 +163,15 @@ func deliver[E any](parcels []parcel[E], maxBytes int, call func([]parcel[E]) ma
 			bytes += parcels[n].bytes
 			n++
 		}
-		var again []parcel[E]
-		for i := range call(parcels[:n]) {
-			again = append(again, parcels[i])
+		batch := parcels[:n]
+		refused, err := call(batch)
+		if err == nil && len(refused) > 0 {
+			batch = selected(batch, refused)
+			refused, err = call(batch)
 		}
-		if len(again) > 0 {
-			for i, err := range call(again) {
-				failed[again[i].item] = err
+		for i, p := range batch {
+			if reason := cmp.Or(err, refused[i]); reason != nil {
+				failed[p.item] = reason
 			}
 		}
 		parcels = parcels[n:]
@@ -146,10 +179,20 @@ func deliver[E any](parcels []parcel[E], maxBytes int, call func([]parcel[E]) ma
 	return failed
 }
 
+func selected[E any](parcels []parcel[E], places map[int]error) []parcel[E] {
+	var chosen []parcel[E]
+	for i, p := range parcels {
+		if places[i] != nil {
+			chosen = append(chosen, p)
+		}
+	}
+	return chosen
+}
+
 // sendMessages returns a call for deliver: it answers with the errors of the
-// entries that were not taken, by their place.
-func (p *Poller) sendMessages(ctx context.Context, queueURL string) func([]parcel[sqstypes.SendMessageBatchRequestEntry]) map[int]error {
-	return func(parcels []parcel[sqstypes.SendMessageBatchRequestEntry]) map[int]error {
+// entries that were not taken, by their place, or with that of the whole call.
+func (p *Poller) sendMessages(ctx context.Context, queueURL string) func([]parcel[sqstypes.SendMessageBatchRequestEntry]) (map[int]error, error) {
+	return func(parcels []parcel[sqstypes.SendMessageBatchRequestEntry]) (map[int]error, error) {
 		entries := make([]sqstypes.SendMessageBatchRequestEntry, len(parcels))
 		failed := make(map[int]error, len(parcels))
 		for i, out := range parcels {
@@ -159,7 +202,7 @@ func (p *Poller) sendMessages(ctx context.Context, queueURL string) func([]parce
 		}
 		res, err := p.SQS.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &queueURL, Entries: entries})
 		if err != nil {
-			return allFailed(failed, fmt.Errorf("send messages to %s: %w", queueURL, err))
+			return nil, fmt.Errorf("send messages to %s: %w", queueURL, err)
 		}
 		for _, taken := range res.Successful {
 			if i, err := strconv.Atoi(aws.ToString(taken.Id)); err == nil {
@@ -167,18 +210,18 @@ func (p *Poller) sendMessages(ctx context.Context, queueURL string) func([]parce
 			}
 		}
 		for _, f := range res.Failed {
-			if i, err := strconv.Atoi(aws.ToString(f.Id)); err == nil && i < len(parcels) {
+			if i, err := strconv.Atoi(aws.ToString(f.Id)); err == nil && failed[i] != nil {
 				failed[i] = fmt.Errorf("send message to %s: %s: %s", queueURL, aws.ToString(f.Code), aws.ToString(f.Message))
 			}
 		}
-		return failed
+		return failed, nil
 	}
 }
 
 // putEvents is to PutEvents what sendMessages is to SendMessageBatch; its
 // results come in the order of the entries.
-func (p *Poller) putEvents(ctx context.Context) func([]parcel[eventtypes.PutEventsRequestEntry]) map[int]error {
-	return func(parcels []parcel[eventtypes.PutEventsRequestEntry]) map[int]error {
+func (p *Poller) putEvents(ctx context.Context) func([]parcel[eventtypes.PutEventsRequestEntry]) (map[int]error, error) {
+	return func(parcels []parcel[eventtypes.PutEventsRequestEntry]) (map[int]error, error) {
 		entries := make([]eventtypes.PutEventsRequestEntry, len(parcels))
 		failed := make(map[int]error, len(parcels))
 		for i, out := range parcels {
@@ -187,7 +230,7 @@ func (p *Poller) putEvents(ctx context.Context) func([]parcel[eventtypes.PutEven
 		}
 		res, err := p.EventBridge.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: entries})
 		if err != nil {
-			return allFailed(failed, fmt.Errorf("publish events on %s: %w", p.EventBusName, err))
+			return nil, fmt.Errorf("publish events on %s: %w", p.EventBusName, err)
 		}
 		for i, result := range res.Entries[:min(len(res.Entries), len(parcels))] {
 			if result.ErrorCode == nil {
@@ -196,15 +239,8 @@ func (p *Poller) putEvents(ctx context.Context) func([]parcel[eventtypes.PutEven
 				failed[i] = fmt.Errorf("publish event on %s: %s: %s", p.EventBusName, *result.ErrorCode, aws.ToString(result.ErrorMessage))
 			}
 		}
-		return failed
+		return failed, nil
 	}
 }
 
 var errNotConfirmed = errors.New("the response does not mention this entry")
-
-func allFailed(failed map[int]error, err error) map[int]error {
-	for i := range failed {
-		failed[i] = err
-	}
-	return failed
-}

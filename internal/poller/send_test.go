@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -70,23 +72,67 @@ func TestACallThatFailsFailsEveryMessageInIt(t *testing.T) {
 	if failed := h.handle(t, "1", "6", "bad"); !slices.Equal(failed, []string{"0", "1", "2"}) {
 		t.Errorf("items %v failed, want all", failed)
 	}
+	if h.aws.sendCalls != 2 || h.aws.putCalls != 1 {
+		t.Errorf("%d and %d calls: the SDK has tried again already", h.aws.sendCalls, h.aws.putCalls)
+	}
 }
 
-func TestAnItemWithTwoEntriesFailsWithEither(t *testing.T) {
+func TestProgressThatIsNotTakenIsSeenAgainByTheNextPoll(t *testing.T) {
 	h := newHarness()
 	h.Settings.PublishProgress = true
 	h.Cluster = half
 	h.aws.refuseEvent = func(detail string) bool { return strings.Contains(detail, `"jobId":"6"`) }
-	if failed := h.handle(t, "6", "7"); !slices.Equal(failed, []string{"0"}) {
-		t.Errorf("items %v failed, want that of job 6, whose event was lost", failed)
+	if failed := h.handle(t, "6", "7", "1"); failed != nil {
+		t.Errorf("items %v failed, though their messages go on", failed)
 	}
+	if !strings.Contains(h.log.String(), `"msg":"progress not published"`) {
+		t.Error("the log does not tell")
+	}
+	h.aws.refuseEvent = nil
+	for _, body := range h.aws.bodies(jobQueue) {
+		h.handle(t, body)
+	}
+	var published []string
+	for _, e := range h.aws.published {
+		published = append(published, (*e.Detail)[strings.Index(*e.Detail, `"jobId"`):][:20])
+	}
+	slices.Sort(published)
+	want := []string{`"jobId":"1","state":`, `"jobId":"6","state":`, `"jobId":"7","state":`}
+	if !slices.Equal(published, want) {
+		t.Errorf("published %v, want each once", published)
+	}
+	if h.aws.putCalls != 3 {
+		t.Errorf("%d calls of PutEvents, want one, a second try, and one for the next poll", h.aws.putCalls)
+	}
+}
+
+func TestAnEventBusThatHangsLeavesTimeToSendMessagesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness()
+		h.Settings.PublishProgress = true
+		h.Cluster = half
+		h.EventBridge = hangingBus{}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		response, _ := h.Handle(ctx, batchOf("6", "1"))
+		if len(response.BatchItemFailures) != 1 || len(h.aws.messages[jobQueue]) != 1 || ctx.Err() != nil {
+			t.Errorf("%v failed, %d sent on", response.BatchItemFailures, len(h.aws.messages[jobQueue]))
+		}
+	})
+}
+
+type hangingBus struct{}
+
+func (hangingBus) PutEvents(ctx context.Context, _ *eventbridge.PutEventsInput, _ ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // silentAWS answers without a word about any entry.
 type silentAWS struct{}
 
 func (silentAWS) SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
-	return &sqs.SendMessageBatchOutput{Failed: []sqstypes.BatchResultErrorEntry{{Id: aws.String("no number")}, {Id: aws.String("99")}}}, nil
+	return &sqs.SendMessageBatchOutput{Failed: []sqstypes.BatchResultErrorEntry{{Id: aws.String("no number")}, {Id: aws.String("99")}, {Id: aws.String("-1")}}}, nil
 }
 
 func (silentAWS) PutEvents(context.Context, *eventbridge.PutEventsInput, ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
@@ -123,7 +169,7 @@ func TestCallsAreSplitOnlyWhereTheLimitsDemand(t *testing.T) {
 			}
 			var calls []int
 			next := 0
-			deliver(parcels, 100, func(batch []parcel[int]) map[int]error {
+			deliver(parcels, 100, func(batch []parcel[int]) (map[int]error, error) {
 				calls = append(calls, len(batch))
 				for _, p := range batch {
 					if p.entry != next {
@@ -131,7 +177,7 @@ func TestCallsAreSplitOnlyWhereTheLimitsDemand(t *testing.T) {
 					}
 					next++
 				}
-				return nil
+				return nil, nil
 			})
 			if !slices.Equal(calls, tt.want) {
 				t.Errorf("calls of %v entries, want %v", calls, tt.want)

@@ -12,12 +12,13 @@ var (
 	secretParts = []string{
 		"secret", "password", "passwd", "passphrase", "token", "accesskey",
 		"apikey", "privatekey", "accountkey", "sharedkey", "sessionkey",
-		"encryptionkey", "credential", "signature", "connectionstring",
+		"encryptionkey", "storagekey", "subscriptionkey", "clientkey",
+		"serverkey", "sslkey", "tlskey", "signingkey", "masterkey", "credential", "signature", "connectionstring",
 		"authorization",
 	}
 	// These are too short for that (author, design, passed), so they count
 	// only as a whole word of the key: sas_url, userPwd.
-	secretWords = []string{"sas", "sig", "pwd", "pass", "auth", "bearer", "cookie"}
+	secretWords = []string{"sas", "sig", "pwd", "pass", "auth", "bearer", "cookie", "sk", "jwt", "hmac"}
 )
 
 // secretKey reports whether a value under this key is a secret, however the

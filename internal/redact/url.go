@@ -23,6 +23,9 @@ var (
 
 	// pathQuery is a query after a path without a scheme, where a bare ? is a
 	// glob.
+	// bareUser is user information without a scheme before it.
+	bareUser = regexp.MustCompile(`^[^/\\\s:@"'{\[]{2,}:[^/\s@]+@`)
+
 	pathQuery = regexp.MustCompile(`\?[^?#/\s]*=[^#]*`)
 )
 
@@ -30,7 +33,7 @@ var (
 // of it is one location, white space and quotes included.
 func location(s string) string {
 	if !strings.Contains(s, "://") {
-		s = pathQuery.ReplaceAllString(s, "")
+		s = bareUser.ReplaceAllString(pathQuery.ReplaceAllString(s, ""), "")
 	}
 	return text(urls(s, ""))
 }

@@ -83,8 +83,9 @@ func TestTheJobQueueGivesLambdaTimeToRetry(t *testing.T) {
 	stack := template(t)
 	timeout := at[int](t, stack, "Resources", "PollerFunction", "Properties", "Timeout")
 	queue := at[object](t, stack, "Resources", "JobQueue", "Properties")
-	if visibility := at[int](t, queue, "VisibilityTimeout"); visibility < 6*timeout {
-		t.Errorf("the visibility timeout is %d s, less than 6 times the function's %d s", visibility, timeout)
+	window := at[int](t, stack, "Resources", "PollerFunction", "Properties", "Events", "Jobs", "Properties", "MaximumBatchingWindowInSeconds")
+	if visibility := at[int](t, queue, "VisibilityTimeout"); visibility < 6*timeout+window {
+		t.Errorf("the visibility timeout is %d s, less than 6 times the function's %d s and the window of %d s", visibility, timeout, window)
 	}
 	redrive := at[object](t, queue, "RedrivePolicy")
 	if diff := cmp.Diff(attribute("JobDeadLetterQueue", "Arn"), at[object](t, redrive, "deadLetterTargetArn")); diff != "" {

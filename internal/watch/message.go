@@ -87,5 +87,9 @@ func (m Message) Body() string {
 		// Only a Context that is not JSON can do this, and Parse lets none in.
 		panic(err)
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return forSQS.Replace(strings.TrimSuffix(b.String(), "\n"))
 }
+
+// forSQS escapes the two characters that JSON allows as they are and SQS
+// refuses (API reference, SendMessageBatch).
+var forSQS = strings.NewReplacer("\uFFFE", `\ufffe`, "\uFFFF", `\uffff`)

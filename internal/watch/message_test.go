@@ -44,6 +44,10 @@ func TestEveryFormStartsAWatch(t *testing.T) {
 			`{"jobId": 449503829274509313, "context": {"a": [1e400, "<é>"]}, "deadlineSeconds": 60}`,
 			Message{JobID: exactID, Watch: begun, Deadline: time.Minute, Context: json.RawMessage(`{"a": [1e400, "<é>"]}`)},
 		},
+		"context beside a refresh response": {
+			`{"code": 0, "data": {"jobId": 449503829274509313}, "context": {"a": 1}, "deadlineSeconds": 5}`,
+			Message{JobID: exactID, Watch: begun, Deadline: 5 * time.Second, Context: json.RawMessage(`{"a": 1}`)},
+		},
 		"context and deadline in an event": {
 			`{"detail": {"jobId": 449503829274509313, "context": {}, "deadlineSeconds": 1209600}}`,
 			Message{JobID: exactID, Watch: begun, Deadline: MaxDeadline, Context: json.RawMessage(`{}`)},
@@ -151,6 +155,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"watch without since":         {watch(`{"version": 1, "id": "a"}`), "a time that is none"},
 		"watch from the future":       {watch(fmt.Sprintf(`{"version": 1, "id": "a", "since": %d}`, sent.Add(2*time.Minute).UnixMilli())), "later than the message"},
 		"watch with odd polls":        {watch(`{"version": 1, "id": "a", "since": 1, "polls": -1}`), "out of its range"},
+		"watch with too many polls":   {watch(`{"version": 1, "id": "a", "since": 1, "polls": 9223372036854775807}`), "out of its range"},
 		"watch with odd progress":     {watch(`{"version": 1, "id": "a", "since": 1, "progress": 101}`), "out of its range"},
 		"watch with a long text":      {watch(`{"version": 1, "id": "a", "since": 1, "lastError": "` + strings.Repeat("x", 1025) + `"}`), "more than 1024 bytes"},
 	}
@@ -221,6 +226,18 @@ func TestAStateThatCanBeWrittenCanBeRead(t *testing.T) {
 	m := Message{JobID: 1, Watch: State{ID: "a", Since: sent, LastError: "x" + long, Job: Sight{State: long, CollectionName: long}}}
 	if _, err := Parse(m.Body(), messageID, sent); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestCharactersThatSQSRefusesAreEscaped(t *testing.T) {
+	want := Message{JobID: 1, Watch: State{ID: "a\uFFFE", Since: sent, LastError: "b\uFFFF"}}
+	body := want.Body()
+	if strings.ContainsAny(body, "\uFFFE\uFFFF") {
+		t.Errorf("the body is %q", body)
+	}
+	got, err := Parse(body, "x", sent)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(diff, err)
 	}
 }
 

@@ -59,9 +59,14 @@ func parseDetail(raw json.RawMessage) (Message, error) {
 
 // parseRequest reads {"jobId": …, "context": …, "deadlineSeconds": …, "watch": …}.
 func parseRequest(body map[string]json.RawMessage) (m Message, err error) {
-	if m.JobID, err = parseID(body["jobId"]); err != nil {
-		return Message{}, err
+	if m, err = parseOptions(body); err == nil {
+		m.JobID, err = parseID(body["jobId"])
 	}
+	return m, err
+}
+
+// parseOptions reads what may stand beside the job.
+func parseOptions(body map[string]json.RawMessage) (m Message, err error) {
 	if raw, given := body["context"]; given {
 		if m.Context, err = parseContext(raw); err != nil {
 			return Message{}, err
@@ -82,7 +87,8 @@ func parseRequest(body map[string]json.RawMessage) (m Message, err error) {
 	return m, nil
 }
 
-// parseRefreshResponse reads {"code": 0, "data": {"jobId": …}}.
+// parseRefreshResponse reads {"code": 0, "data": {"jobId": …}}. A producer may
+// have put a context beside them.
 func parseRefreshResponse(body map[string]json.RawMessage) (m Message, err error) {
 	switch code := strings.Trim(string(body["code"]), `"`); {
 	case body["code"] == nil:
@@ -102,7 +108,9 @@ func parseRefreshResponse(body map[string]json.RawMessage) (m Message, err error
 	if data["jobId"] == nil {
 		return Message{}, refuse("the refresh endpoint's response has no data.jobId: %s", forms)
 	}
-	m.JobID, err = parseID(data["jobId"])
+	if m, err = parseOptions(body); err == nil {
+		m.JobID, err = parseID(data["jobId"])
+	}
 	return m, err
 }
 
