@@ -71,6 +71,10 @@ lint: ## gofmt, vet, staticcheck, cfn-lint
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: simulate
+simulate: ## compare the schedule with others, and draw docs/schedule.svg
+	@go run ./cmd/simulate docs/schedule.svg
+
 .PHONY: build
 build: ## build the function as it is deployed, in bin/PollerFunction
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/PollerFunction
