@@ -32,7 +32,8 @@ func mainSet(jobsPerShape int) set {
 	})
 }
 
-// holdOutSet is what it was not tuned on.
+// holdOutSet has other shapes: what holds on it does not hang on those of the
+// main set.
 func holdOutSet(jobsPerShape int) set {
 	return newSet("hold-out set", 2, jobsPerShape, []course{stall, restart, always(halves), noisy})
 }

@@ -320,7 +320,7 @@ func TestTheScheduleIsToldWhatTheWatchKnows(t *testing.T) {
 	}{
 		"no progress":              {watch.Sight{}, job(nil, 0), 54 * time.Second, 60 * time.Second},
 		"99 at the first sight":    {watch.Sight{}, job(new(99), 0), 21 * time.Second, 24 * time.Second},
-		"the rate since the last":  {watch.Sight{Progress: new(60), SeenAt: begun.Add(385 * time.Second)}, job(new(80), 0), 14 * time.Second, 15 * time.Second},
+		"the rate since the last":  {watch.Sight{Progress: new(60), SeenAt: begun.Add(385 * time.Second)}, job(new(80), 0), 15 * time.Second, 17 * time.Second},
 		"a far end":                {watch.Sight{Progress: new(0), SeenAt: begun.Add(396 * time.Second)}, job(new(1), 0), 178 * time.Second, 198 * time.Second},
 		"progress that stands":     {watch.Sight{Progress: new(99), SeenAt: begun.Add(385 * time.Second)}, job(new(99), 0), 21 * time.Second, 24 * time.Second},
 		"progress that fell":       {watch.Sight{Progress: new(90), SeenAt: begun.Add(385 * time.Second)}, job(new(0), 0), 54 * time.Second, 60 * time.Second},
@@ -363,7 +363,7 @@ func TestNoProgressPutsAPollOffForLong(t *testing.T) {
 			}
 			now, m = now.Add(d.Delay), d.Next
 		}
-		if m.Watch.Polls > 2291 {
+		if m.Watch.Polls > 1615 {
 			t.Fatalf("%d polls in a day", m.Watch.Polls)
 		}
 	}

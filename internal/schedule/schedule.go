@@ -52,11 +52,9 @@ type Moment struct {
 }
 
 const (
-	// weight is how much of its hazard progress adds to a job: as √ goes, one
-	// at 99 is asked for two and a half times as often as one at 0.
+	// weight is how much progress counts: under the root, so that the delay at
+	// 99 is two fifths of that at 0.
 	weight = 0.85
-	// hurry is the part of the regular delay that a near end leaves of it.
-	hurry = 1.0 / 3
 	// jitter is the part of a delay that chance may take away.
 	jitter  = 0.1
 	backoff = 2 // of the delay, from failure to failure
@@ -69,9 +67,9 @@ const (
 // With no failure, Slow or RetryAfter, and whatever the progress, it is
 //   - at most Min or half the age, whichever is more; the age is Running or
 //     Watched, whichever is less
-//   - at least 0.34 × √age seconds or 0.9 × Max, whichever is less, at the usual
-//     Pace. In the first case √age has grown by 0.34 / (1 + √1.5) at the next
-//     poll, so T seconds hold at most 5 + 6.6 × √T + 1.2 × T / Max polls: 2291
+//   - at least 0.52 × √age seconds or 0.9 × Max, whichever is less, at the usual
+//     Pace. In the first case √age has grown by 0.52 / (1 + √1.5) at the next
+//     poll, so T seconds hold at most 5 + 4.3 × √T + 1.2 × T / Max polls: 1615
 //     in a day at the template's defaults, whose Min alone would allow 17280.
 //     A job that pends first has them for each of the two spans.
 func Next(m Moment) time.Duration {
@@ -94,20 +92,16 @@ func Next(m Moment) time.Duration {
 // Of jobs that last from seconds to hours, one of age t ends within the next
 // second with a chance of about 1/t, and to ask at intervals of √t is then the
 // best balance of polls and lag (Barlow, Hunter and Proschan, "Optimum checking
-// procedures", 1963). The chance is the higher, the more progress there is, and
-// where progress rises, it tells the end: a near one is waited for, half the
-// way to a far one is.
+// procedures", 1963). The chance is the higher, the more progress there is. And
+// where progress rises, it tells the end: within the delay, it shortens that to
+// the end, or to half; beyond it, it makes half the way the delay.
 func (m Moment) regular() time.Duration {
 	age := m.age()
 	progress := float64(min(max(m.Progress, 0), 100))
 	seconds := cmp.Or(m.Pace, Pace) * math.Sqrt(age.Seconds()*(1-weight*progress/100))
 	if m.Gained > 0 && m.Within > 0 {
 		left := (100 - progress) / float64(m.Gained) * m.Within.Seconds()
-		if left < seconds {
-			seconds = max(left, hurry*seconds)
-		} else {
-			seconds = max(left/2, seconds)
-		}
+		seconds = max(seconds/2, min(left, seconds), left/2)
 	}
 	limit := min(age/2, m.Max)
 	delay := wholeSeconds(m.jittered(min(duration(seconds), limit)))
