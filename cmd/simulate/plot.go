@@ -39,15 +39,15 @@ func draw(tuned, heldOut *study, file string) error {
 		return err
 	}
 	shipped := tuned.shipped
-	shipped.name = "ours, as shipped"
-	if err := addPoint(p, shipped, blue, vgdraw.XRight); err != nil {
+	shipped.name = "as shipped"
+	if err := addPoint(p, shipped, blue); err != nil {
 		return err
 	}
 	for _, r := range tuned.others {
 		if mean(r.lag) == 0 { // the oracle's has no logarithm
 			continue
 		}
-		if err := addPoint(p, r, gray, vgdraw.XLeft); err != nil {
+		if err := addPoint(p, r, gray); err != nil {
 			return err
 		}
 	}
@@ -69,9 +69,7 @@ func addCurve(p *plot.Plot, name string, st *study, dashes []vg.Length) error {
 	return nil
 }
 
-// addPoint writes the name on the side that text aligned so lies on: XLeft is to
-// the right of the point.
-func addPoint(p *plot.Plot, r result, c color.Color, side vgdraw.XAlignment) error {
+func addPoint(p *plot.Plot, r result, c color.Color) error {
 	at := plotter.XYs{{X: r.polls, Y: mean(r.lag)}}
 	point, err := plotter.NewScatter(at)
 	if err != nil {
@@ -83,10 +81,7 @@ func addPoint(p *plot.Plot, r result, c color.Color, side vgdraw.XAlignment) err
 		return err
 	}
 	label.Offset = vg.Point{X: vg.Points(5), Y: vg.Points(2)}
-	if side == vgdraw.XRight {
-		label.Offset = vg.Point{X: vg.Points(-5), Y: vg.Points(-9)}
-	}
-	label.TextStyle[0].Color, label.TextStyle[0].XAlign = c, side
+	label.TextStyle[0].Color = c
 	p.Add(point, label)
 	return nil
 }

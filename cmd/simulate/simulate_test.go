@@ -150,7 +150,7 @@ func TestFiguresAreTheSameEachTimeAndThePlotIsSVG(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !strings.Contains(plots[0], "ours, as shipped") {
+	if !strings.Contains(plots[0], "as shipped") {
 		t.Error("our point has no name")
 	}
 }
