@@ -80,7 +80,7 @@ func addPoint(p *plot.Plot, r result, c color.Color) error {
 	if err != nil {
 		return err
 	}
-	label.Offset = vg.Point{X: vg.Points(5), Y: vg.Points(2)}
+	label.Offset = vg.Point{X: vg.Points(5), Y: vg.Points(-4)}
 	label.TextStyle[0].Color = c
 	p.Add(point, label)
 	return nil
