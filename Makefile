@@ -78,6 +78,10 @@ e2e: ## deploy the template into an AWS emulator and drive it
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: simulate
+simulate: ## compare the schedule with others, and draw docs/schedule.svg
+	@go run ./cmd/simulate docs/schedule.svg
+
 .PHONY: build
 build: ## build the function as it is deployed, in bin/PollerFunction
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/PollerFunction

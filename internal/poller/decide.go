@@ -23,6 +23,8 @@ type Settings struct {
 	PublishProgress bool
 	// ClusterEndpoint is named in every event.
 	ClusterEndpoint string
+	// Pace is the schedule's tuned constant; 0 means schedule.Pace.
+	Pace float64
 }
 
 // Answer is what came of asking about a job: a Job, or a Failure, or neither
@@ -67,26 +69,26 @@ type Decision struct {
 // that the rate limit does not let happen, before it ends without one.
 const unreachableGrace = schedule.MaxDelay
 
-// decide says what becomes of a message, given the answer about its job.
-func decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
+// Decide says what becomes of a message, given the answer about its job. It is
+// exported for the simulator, whose figures are to be this code's.
+func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 	deadline := m.Watch.Since.Add(cmp.Or(m.Deadline, s.Deadline))
 	if a.NotReached {
 		if now.After(deadline.Add(unreachableGrace)) {
 			return expire(s, m, a, now)
 		}
+		moment := momentOf(s, m.Watch, deadline, now)
+		moment.RetryAfter = a.Held
 		return Decision{
 			Action: Reenqueue,
 			Next:   m,
-			Delay: schedule.Next(schedule.Moment{
-				Polls: max(m.Watch.Polls, 1), RetryAfter: a.Held,
-				Min: s.MinDelay, Max: s.MaxDelay, Until: deadline.Sub(now),
-			}),
+			Delay:  schedule.Next(moment),
 			Reason: "not reached: no time or no request was left for it",
 		}
 	}
 
 	next := m
-	next.Watch = after(m.Watch, a)
+	next.Watch = after(m.Watch, a, now)
 	graceEnd := m.Watch.Since.Add(s.Grace)
 	unknown := a.Failure != nil && a.Failure.Kind == milvus.NotFound
 	switch {
@@ -105,14 +107,14 @@ func decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 	}
 
 	d := Decision{Action: Reenqueue, Next: next}
-	moment := schedule.Moment{
-		Polls: next.Watch.Polls, Failures: next.Watch.Failures,
-		Min: s.MinDelay, Max: s.MaxDelay, Until: deadline.Sub(now),
-	}
+	moment := momentOf(s, next.Watch, deadline, now)
+	moment.Failures = next.Watch.Failures
 	if unknown {
 		moment.Until = min(moment.Until, graceEnd.Sub(now))
 	}
-	if a.Failure != nil {
+	if a.Failure == nil {
+		moment.Gained, moment.Within = gained(m.Watch.Job, next.Watch.Job)
+	} else {
 		moment.RetryAfter = a.Failure.RetryAfter
 		moment.Slow = a.Failure.Kind == milvus.Refused || a.Failure.Kind == milvus.Misconfigured
 	}
@@ -121,6 +123,29 @@ func decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 		d.Event = event.New(next, a.Job, a.Job.State, false, s.ClusterEndpoint, now)
 	}
 	return d
+}
+
+// momentOf is what the schedule has to know of every watch.
+func momentOf(s Settings, w watch.State, deadline, now time.Time) schedule.Moment {
+	m := schedule.Moment{
+		WatchID: w.ID, Polls: w.Polls,
+		Min: s.MinDelay, Max: s.MaxDelay, Until: deadline.Sub(now),
+		Watched: now.Sub(w.Since), Progress: max(percent(w.Job), 0),
+		Pace: s.Pace,
+	}
+	if !w.Job.StartTime.IsZero() {
+		m.Running = now.Sub(w.Job.StartTime)
+	}
+	return m
+}
+
+// gained is what a job's progress rose by between two describes, and in what
+// time.
+func gained(before, now watch.Sight) (int, time.Duration) {
+	if before.SeenAt.IsZero() || before.Progress == nil || now.Progress == nil {
+		return 0, 0
+	}
+	return *now.Progress - *before.Progress, now.SeenAt.Sub(before.SeenAt)
 }
 
 // end makes the terminal event of a watch.
@@ -146,12 +171,12 @@ func expire(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 }
 
 // after returns the state of a watch after a poll.
-func after(w watch.State, a Answer) watch.State {
+func after(w watch.State, a Answer, now time.Time) watch.State {
 	w.Polls++
 	w.LastError = ""
 	switch {
 	case a.Failure == nil:
-		sight := watch.Sight{State: a.Job.State, Progress: a.Job.Progress, CollectionName: a.Job.CollectionName, StartTime: a.Job.StartTime}
+		sight := watch.Sight{State: a.Job.State, Progress: a.Job.Progress, CollectionName: a.Job.CollectionName, StartTime: a.Job.StartTime, SeenAt: now}
 		if fellBack(w.Job, sight) {
 			w.Restarts++
 		}

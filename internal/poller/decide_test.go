@@ -64,8 +64,8 @@ func TestDecide(t *testing.T) {
 		"a job in progress goes on":                    {message(0, 0), running, 0, Reenqueue, 5 * time.Second, ""},
 		"a pending job goes on":                        {message(0, 0), pending, 0, Reenqueue, 5 * time.Second, ""},
 		"an unknown state goes on":                     {message(0, 0), Answer{Job: milvus.Job{State: "RefreshPaused"}}, 0, Reenqueue, 5 * time.Second, ""},
-		"the delay grows":                              {message(3, 0), running, time.Minute, Reenqueue, 17 * time.Second, ""},
-		"the delay is bounded":                         {message(99, 0), running, time.Hour, Reenqueue, 300 * time.Second, ""},
+		"the delay grows":                              {message(3, 0), running, time.Minute, Reenqueue, 19 * time.Second, ""},
+		"and grows":                                    {message(20, 0), running, time.Hour, Reenqueue, 133 * time.Second, ""},
 
 		"not found at first is not yet":                       {message(0, 0), fault(milvus.NotFound), 0, Reenqueue, 5 * time.Second, ""},
 		"not found is asked again at the end of the grace":    {message(9, 0), fault(milvus.NotFound), 100 * time.Second, Reenqueue, 20 * time.Second, ""},
@@ -74,7 +74,7 @@ func TestDecide(t *testing.T) {
 		"not found after deadline and grace is not found":     {message(9, 0), fault(milvus.NotFound), 25 * time.Hour, Publish, 0, "JobNotFound"},
 		"not found at a deadline within the grace expires":    {shortWatch, fault(milvus.NotFound), time.Minute, Publish, 0, "WatchExpired"},
 		"not found near a deadline within the grace":          {shortWatch, fault(milvus.NotFound), 50 * time.Second, Reenqueue, 10 * time.Second, ""},
-		"the end of the grace does not concern a found job":   {message(9, 0), running, 110 * time.Second, Reenqueue, 193 * time.Second, ""},
+		"the end of the grace does not concern a found job":   {message(9, 0), running, 110 * time.Second, Reenqueue, 24 * time.Second, ""},
 		"the message's deadline is stronger than the stack's": {shortWatch, running, time.Minute, Publish, 0, "WatchExpired"},
 
 		"the last poll falls on the deadline":       {message(50, 0), running, 24*time.Hour - 100*time.Second, Reenqueue, 100 * time.Second, ""},
@@ -85,9 +85,9 @@ func TestDecide(t *testing.T) {
 		"refused at the deadline expires":           {message(50, 0), fault(milvus.Refused), 24 * time.Hour, Publish, 0, "WatchExpired"},
 
 		"temporary backs off":                   {message(0, 0), fault(milvus.Temporary), 0, Reenqueue, 10 * time.Second, ""},
-		"temporary backs off further":           {message(1, 3), fault(milvus.Temporary), time.Minute, Reenqueue, 80 * time.Second, ""},
-		"temporary backs off to the maximum":    {message(1, 99), fault(milvus.Temporary), time.Hour, Reenqueue, 300 * time.Second, ""},
-		"an answer returns to the schedule":     {message(1, 9), running, time.Hour, Reenqueue, 8 * time.Second, ""},
+		"temporary backs off further":           {message(1, 3), fault(milvus.Temporary), time.Minute, Reenqueue, 74 * time.Second, ""},
+		"temporary backs off to the maximum":    {message(1, 99), fault(milvus.Temporary), time.Hour, Reenqueue, 275 * time.Second, ""},
+		"an answer returns to the schedule":     {message(1, 9), running, time.Minute, Reenqueue, 18 * time.Second, ""},
 		"refused polls slowly":                  {message(0, 0), fault(milvus.Refused), 0, Reenqueue, 300 * time.Second, ""},
 		"misconfigured polls slowly":            {message(0, 0), fault(milvus.Misconfigured), 0, Reenqueue, 300 * time.Second, ""},
 		"throttled slows down":                  {message(0, 0), throttled(0), 0, Reenqueue, 10 * time.Second, ""},
@@ -97,14 +97,14 @@ func TestDecide(t *testing.T) {
 		"throttled never waits past a deadline": {shortWatch, throttled(time.Hour), 50 * time.Second, Reenqueue, 10 * time.Second, ""},
 
 		"not reached goes on":                              {message(0, 0), Answer{NotReached: true}, 0, Reenqueue, 5 * time.Second, ""},
-		"not reached keeps its place in the schedule":      {message(4, 0), Answer{NotReached: true}, time.Minute, Reenqueue, 17 * time.Second, ""},
+		"not reached keeps its place in the schedule":      {message(4, 0), Answer{NotReached: true}, time.Minute, Reenqueue, 24 * time.Second, ""},
 		"not reached waits until the cluster may be asked": {message(0, 0), Answer{NotReached: true, Held: 30 * time.Second}, 0, Reenqueue, 30 * time.Second, ""},
-		"not reached does not end at the deadline":         {message(0, 0), Answer{NotReached: true}, 24 * time.Hour, Reenqueue, 5 * time.Second, ""},
+		"not reached does not end at the deadline":         {message(0, 0), Answer{NotReached: true}, 24 * time.Hour, Reenqueue, 288 * time.Second, ""},
 		"not reached for long after it ends":               {message(0, 0), Answer{NotReached: true}, 24*time.Hour + 901*time.Second, Publish, 0, "WatchExpired"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := decide(settings, tt.message, tt.answer, begun.Add(tt.age))
+			d := Decide(settings, tt.message, tt.answer, begun.Add(tt.age))
 			state := ""
 			if d.Event != nil {
 				state = d.Event.State
@@ -120,13 +120,14 @@ func TestDecide(t *testing.T) {
 }
 
 func TestTheStateAfterAPoll(t *testing.T) {
-	seen := watch.Sight{State: milvus.StateInProgress, Progress: new(42), CollectionName: "ext_books", StartTime: begun}
+	seen := watch.Sight{State: milvus.StateInProgress, Progress: new(42), CollectionName: "ext_books", StartTime: begun, SeenAt: begun.Add(time.Minute)}
+	now := begun.Add(time.Hour)
 	before := watch.State{ID: "watch-1", Since: begun, Polls: 4, Failures: 2, LastError: "old", Job: seen}
 	tests := map[string]struct {
 		answer Answer
 		want   func(*watch.State)
 	}{
-		"an answer clears the failures": {running, func(w *watch.State) { w.Failures, w.LastError = 0, "" }},
+		"an answer clears the failures": {running, func(w *watch.State) { w.Failures, w.LastError, w.Job.SeenAt = 0, "", now }},
 		"a failure is counted": {fault(milvus.Temporary), func(w *watch.State) {
 			w.Failures, w.LastError = 3, "the cluster's words (HTTP 200, code 7)"
 		}},
@@ -135,11 +136,11 @@ func TestTheStateAfterAPoll(t *testing.T) {
 		}},
 		"less progress is a restart": {Answer{Job: milvus.Job{State: milvus.StateInProgress, Progress: new(41)}}, func(w *watch.State) {
 			w.Failures, w.LastError, w.Restarts = 0, "", 1
-			w.Job = watch.Sight{State: milvus.StateInProgress, Progress: new(41)}
+			w.Job = watch.Sight{State: milvus.StateInProgress, Progress: new(41), SeenAt: now}
 		}},
 		"an earlier state is a restart": {Answer{Job: milvus.Job{State: milvus.StatePending, Progress: new(42)}}, func(w *watch.State) {
 			w.Failures, w.LastError, w.Restarts = 0, "", 1
-			w.Job = watch.Sight{State: milvus.StatePending, Progress: new(42)}
+			w.Job = watch.Sight{State: milvus.StatePending, Progress: new(42), SeenAt: now}
 		}},
 	}
 	for name, tt := range tests {
@@ -147,7 +148,7 @@ func TestTheStateAfterAPoll(t *testing.T) {
 			want := before
 			want.Polls = 5
 			tt.want(&want)
-			if diff := cmp.Diff(want, after(before, tt.answer)); diff != "" {
+			if diff := cmp.Diff(want, after(before, tt.answer, now)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -178,7 +179,7 @@ func TestAnEndSaysWhy(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := decide(settings, tt.message, tt.answer, begun.Add(tt.age))
+			d := Decide(settings, tt.message, tt.answer, begun.Add(tt.age))
 			if d.Event == nil || d.Event.Reason != tt.want || d.Reason != tt.want {
 				t.Errorf("reason %q, want %q", d.Reason, tt.want)
 			}
@@ -190,7 +191,7 @@ func TestAnExpiredWatchTellsWhereTheJobStoodThoughNobodyAnswers(t *testing.T) {
 	m := message(7, 3)
 	m.Context = json.RawMessage(`{"a":1}`)
 	m.Watch.Job = watch.Sight{State: milvus.StateInProgress, Progress: new(42), CollectionName: "ext_books", StartTime: begun}
-	got := decide(settings, m, fault(milvus.Temporary), begun.Add(24*time.Hour)).Event
+	got := Decide(settings, m, fault(milvus.Temporary), begun.Add(24*time.Hour)).Event
 	if got.CollectionName != "ext_books" || *got.Progress != 42 || got.StartTime != "2024-04-11T10:40:00.000Z" || got.Watch.Polls != 8 || string(got.Context) != `{"a":1}` {
 		t.Errorf("the event is %+v", got)
 	}
@@ -222,7 +223,7 @@ func TestProgressIsPublishedWhenItChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := settings
 			s.PublishProgress = !tt.off
-			d := decide(s, tt.message, tt.answer, begun.Add(time.Minute))
+			d := Decide(s, tt.message, tt.answer, begun.Add(time.Minute))
 			got := ""
 			if d.Event != nil {
 				got = d.Event.State
@@ -253,7 +254,7 @@ func TestIdsTellEventsApart(t *testing.T) {
 				answer = completed
 			}
 			now := begun.Add(time.Duration(poll) * time.Second)
-			first, again := decide(s, m, answer, now), decide(s, m, answer, now.Add(time.Minute))
+			first, again := Decide(s, m, answer, now), Decide(s, m, answer, now.Add(time.Minute))
 			m = first.Next
 			if first.Event == nil {
 				continue
@@ -280,7 +281,7 @@ func TestEveryWatchEndsAtItsDeadline(t *testing.T) {
 		s.Grace = time.Duration(random.IntN(1000)) * time.Second
 		now, m := begun, message(0, 0)
 		for {
-			d := decide(s, m, answers[random.IntN(len(answers))], now)
+			d := Decide(s, m, answers[random.IntN(len(answers))], now)
 			if d.Action == Publish {
 				end := now.Sub(begun)
 				if d.Event.State == event.StateNotFound && end < s.Grace || d.Event.State == event.StateExpired && end < s.Deadline || end > s.Deadline+time.Second {
@@ -300,6 +301,70 @@ func TestEveryWatchEndsAtItsDeadline(t *testing.T) {
 				t.Fatalf("the id is not exact in %s", body)
 			}
 			now = now.Add(d.Delay)
+		}
+	}
+}
+
+// What the schedule makes of it is its own tests' business; here the numbers
+// show that it is told.
+func TestTheScheduleIsToldWhatTheWatchKnows(t *testing.T) {
+	const age = 400 * time.Second // 60 s without progress, 54 s at least by jitter
+	job := func(progress *int, start time.Duration) Answer {
+		return Answer{Job: milvus.Job{State: milvus.StateInProgress, Progress: progress, StartTime: begun.Add(start)}}
+	}
+	tests := map[string]struct {
+		before  watch.Sight
+		answer  Answer
+		atLeast time.Duration
+		atMost  time.Duration
+	}{
+		"no progress":              {watch.Sight{}, job(nil, 0), 54 * time.Second, 60 * time.Second},
+		"99 at the first sight":    {watch.Sight{}, job(new(99), 0), 21 * time.Second, 24 * time.Second},
+		"the rate since the last":  {watch.Sight{Progress: new(60), SeenAt: begun.Add(385 * time.Second)}, job(new(80), 0), 15 * time.Second, 17 * time.Second},
+		"a far end":                {watch.Sight{Progress: new(0), SeenAt: begun.Add(396 * time.Second)}, job(new(1), 0), 178 * time.Second, 198 * time.Second},
+		"progress that stands":     {watch.Sight{Progress: new(99), SeenAt: begun.Add(385 * time.Second)}, job(new(99), 0), 21 * time.Second, 24 * time.Second},
+		"progress that fell":       {watch.Sight{Progress: new(90), SeenAt: begun.Add(385 * time.Second)}, job(new(0), 0), 54 * time.Second, 60 * time.Second},
+		"a state without its time": {watch.Sight{Progress: new(60)}, job(new(80), 0), 30 * time.Second, 34 * time.Second},
+		"a poll of the future":     {watch.Sight{Progress: new(60), SeenAt: begun.Add(time.Hour)}, job(new(80), 0), 30 * time.Second, 34 * time.Second},
+		"a job that pended long":   {watch.Sight{State: milvus.StatePending}, job(new(0), 390*time.Second), 5 * time.Second, 5 * time.Second},
+		"a server's slow clock":    {watch.Sight{}, job(nil, -24*time.Hour), 54 * time.Second, 60 * time.Second},
+		"a server's fast clock":    {watch.Sight{}, job(nil, time.Hour), 54 * time.Second, 60 * time.Second},
+		"a failure":                {watch.Sight{Progress: new(99), StartTime: begun}, fault(milvus.Temporary), 21 * time.Second, 24 * time.Second},
+		"not reached":              {watch.Sight{Progress: new(99), StartTime: begun}, Answer{NotReached: true}, 21 * time.Second, 24 * time.Second},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := message(12, 0)
+			m.Watch.Job = tt.before
+			if got := Decide(settings, m, tt.answer, begun.Add(age)).Delay; got < tt.atLeast || got > tt.atMost {
+				t.Errorf("%s, want %s to %s", got, tt.atLeast, tt.atMost)
+			}
+		})
+	}
+}
+
+// For any progress whatever: no delay is above the minimum and above half the
+// job's age, and a day has no more polls than the schedule promises.
+func TestNoProgressPutsAPollOffForLong(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 200 {
+		now, m := begun, message(0, 0)
+		for {
+			answer := Answer{Job: milvus.Job{State: milvus.StateInProgress, StartTime: begun}}
+			if random.IntN(10) > 0 {
+				answer.Job.Progress = new(random.IntN(101))
+			}
+			d := Decide(settings, m, answer, now)
+			if d.Action == Publish {
+				break
+			}
+			if age := now.Sub(begun); d.Delay > max(settings.MinDelay, age/2) {
+				t.Fatalf("%s at the age of %s", d.Delay, age)
+			}
+			now, m = now.Add(d.Delay), d.Next
+		}
+		if m.Watch.Polls > 1615 {
+			t.Fatalf("%d polls in a day", m.Watch.Polls)
 		}
 	}
 }

@@ -125,7 +125,7 @@ func (it *item) rejected() bool { return it.err != nil || it.decision.Action == 
 
 func (it *item) decide(s Settings) {
 	if !it.rejected() {
-		it.decision = decide(s, it.message, it.answer, time.Now())
+		it.decision = Decide(s, it.message, it.answer, time.Now())
 	}
 }
 

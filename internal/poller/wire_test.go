@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -93,10 +94,12 @@ func TestWhatAWSGets(t *testing.T) {
 		t.Fatalf("calls %v, want one for each queue and one PutEvents", w.calls)
 	}
 
-	again := got["AmazonSQS.SendMessageBatch"+jobQueue].Input["Entries"]
+	again := got["AmazonSQS.SendMessageBatch"+jobQueue].Input["Entries"].([]any)
+	entryAgain := again[0].(map[string]any)
+	entryAgain["MessageBody"] = regexp.MustCompile(`"seen":[0-9]{13}`).ReplaceAllString(entryAgain["MessageBody"].(string), `"seen":now`)
 	wantAgain := []any{map[string]any{
-		"Id": "0", "DelaySeconds": 5.0,
-		"MessageBody": `{"jobId":6,"watch":{"version":1,"id":"1","since":1712832000000,"polls":1,"state":"RefreshInProgress","progress":42,"collectionName":"ext_books","startTime":1712832000000}}`,
+		"Id": "0", "DelaySeconds": 286.0, // years after it began
+		"MessageBody": `{"jobId":6,"watch":{"version":1,"id":"1","since":1712832000000,"polls":1,"state":"RefreshInProgress","progress":42,"collectionName":"ext_books","startTime":1712832000000,"seen":now}}`,
 	}}
 	if diff := cmp.Diff(wantAgain, again); diff != "" {
 		t.Error("re-enqueued", diff)

@@ -154,6 +154,8 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"watch without id":            {watch(`{"version": 1, "since": 1}`), "watch.id"},
 		"watch without since":         {watch(`{"version": 1, "id": "a"}`), "a time that is none"},
 		"watch from the future":       {watch(fmt.Sprintf(`{"version": 1, "id": "a", "since": %d}`, sent.Add(2*time.Minute).UnixMilli())), "later than the message"},
+		"watch with odd sight":        {watch(`{"version": 1, "id": "a", "since": 1, "seen": -1}`), "a time that is none"},
+		"watch with a far sight":      {watch(`{"version": 1, "id": "a", "since": 1, "seen": 253402300800000}`), "a time that is none"},
 		"watch with odd polls":        {watch(`{"version": 1, "id": "a", "since": 1, "polls": -1}`), "out of its range"},
 		"watch with too many polls":   {watch(`{"version": 1, "id": "a", "since": 1, "polls": 9223372036854775807}`), "out of its range"},
 		"watch with odd progress":     {watch(`{"version": 1, "id": "a", "since": 1, "progress": 101}`), "out of its range"},
@@ -205,7 +207,7 @@ func TestAMessageComesBackAsItWasSent(t *testing.T) {
 		JobID: exactID, Deadline: time.Hour, Context: json.RawMessage(`{"n":18446744073709551616,"s":"<a>"}`),
 		Watch: State{
 			ID: messageID, Since: sent, Polls: 7, Failures: 2, LastError: "no answer", Restarts: 1,
-			Job: Sight{State: "RefreshInProgress", Progress: new(0), CollectionName: "ext_books", StartTime: sent},
+			Job: Sight{State: "RefreshInProgress", Progress: new(0), CollectionName: "ext_books", StartTime: sent, SeenAt: sent.Add(time.Minute)},
 		},
 	}
 	body := want.Body()

@@ -31,6 +31,9 @@ type Sight struct {
 	Progress       *int
 	CollectionName string
 	StartTime      time.Time
+	// SeenAt is when it was seen; zero if an earlier version of the poller
+	// saw it.
+	SeenAt time.Time
 }
 
 const stateVersion = 1
@@ -38,7 +41,7 @@ const stateVersion = 1
 // stateJSON is the key "watch" of a body:
 //
 //	{"version": 1, "id": "059f36b4-…", "since": 1712832000000, "polls": 3,
-//	 "state": "RefreshInProgress", "progress": 42}
+//	 "state": "RefreshInProgress", "progress": 42, "seen": 1712832022000}
 type stateJSON struct {
 	Version        int    `json:"version"`
 	ID             string `json:"id"`
@@ -50,6 +53,7 @@ type stateJSON struct {
 	Progress       *int   `json:"progress,omitempty"`
 	CollectionName string `json:"collectionName,omitempty"`
 	StartTime      int64  `json:"startTime,omitempty"` // Unix milliseconds
+	Seen           int64  `json:"seen,omitempty"`      // Unix milliseconds
 	Restarts       int    `json:"restarts,omitempty"`
 }
 
@@ -62,6 +66,9 @@ func (s State) json() stateJSON {
 	}
 	if !s.Job.StartTime.IsZero() {
 		j.StartTime = s.Job.StartTime.UnixMilli()
+	}
+	if !s.Job.SeenAt.IsZero() {
+		j.Seen = s.Job.SeenAt.UnixMilli()
 	}
 	return j
 }
@@ -91,7 +98,7 @@ func parseState(raw json.RawMessage) (State, error) {
 		return State{}, refuse("watch has version %d, not %d: %s", j.Version, stateVersion, right)
 	case j.ID == "" || len(j.ID) > 128:
 		return State{}, refuse("watch.id is not 1 to 128 bytes long: %s", right)
-	case j.Since <= 0 || j.Since > maxUnixMilli || j.StartTime < 0 || j.StartTime > maxUnixMilli:
+	case j.Since <= 0 || min(j.StartTime, j.Seen) < 0 || max(j.Since, j.StartTime, j.Seen) > maxUnixMilli:
 		return State{}, refuse("watch holds a time that is none: %s", right)
 	case min(j.Polls, j.Failures, j.Restarts) < 0 || max(j.Polls, j.Failures, j.Restarts) > maxCount || j.Progress != nil && (*j.Progress < 0 || *j.Progress > 100):
 		return State{}, refuse("watch holds a number out of its range: %s", right)
@@ -105,6 +112,9 @@ func parseState(raw json.RawMessage) (State, error) {
 	}
 	if j.StartTime > 0 {
 		s.Job.StartTime = time.UnixMilli(j.StartTime).UTC()
+	}
+	if j.Seen > 0 {
+		s.Job.SeenAt = time.UnixMilli(j.Seen).UTC()
 	}
 	return s, nil
 }
