@@ -192,7 +192,7 @@ func TestMeasuresAddUp(t *testing.T) {
 			s := settings
 			s.PublishProgress = random.IntN(2) == 0
 			it.answer = answer
-			it.decision = decide(s, it.message, answer, begun.Add(time.Duration(random.IntN(26))*time.Hour))
+			it.decision = Decide(s, it.message, answer, begun.Add(time.Duration(random.IntN(26))*time.Hour))
 			if random.IntN(6) == 0 {
 				it.err = errors.New("not sent")
 			}
@@ -229,7 +229,7 @@ func ended() []*item {
 		m.JobID = int64(i + 1)
 		answer := completed
 		answer.Took = [2]time.Duration{time.Millisecond, time.Millisecond}
-		items[i] = &item{message: m, answer: answer, decision: decide(settings, m, answer, begun)}
+		items[i] = &item{message: m, answer: answer, decision: Decide(settings, m, answer, begun)}
 	}
 	return items
 }
