@@ -104,7 +104,7 @@ OUTPUT = aws cloudformation describe-stacks --stack-name "$(STACK)" --output tex
 
 .PHONY: enqueue
 enqueue: ## start a watch in the deployed stack: JOB_ID=…, STACK=refresh-poller
-	@[ -n "$$JOB_ID" ] || { echo "enqueue: JOB_ID must be the id of a refresh job"; exit 2; }
+	@case "$$JOB_ID" in '' | 0* | *[!0-9]*) echo "enqueue: JOB_ID must be a refresh job's id, in digits"; exit 2;; esac
 	@url=$$($(call OUTPUT,JobQueueUrl)) && aws sqs send-message --queue-url "$$url" --message-body "$$JOB_ID"
 
 # Rejected messages were sent to the dead-letter queue, not moved there by SQS,

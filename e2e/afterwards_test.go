@@ -85,16 +85,19 @@ func (s *stack) messagesLeft(t *testing.T) (n int) {
 }
 
 // wantCleanLogs checks that every line is a JSON object with what the log
-// promises.
+// promises, and that the metrics among them are the stack's.
 func (s *stack) wantCleanLogs(t *testing.T) {
 	t.Helper()
-	polls := 0
+	polls, metrics := 0, 0
 	for _, printed := range s.printed {
 		for line := range strings.Lines(printed.String()) {
 			var fields map[string]any
 			if err := json.Unmarshal([]byte(line), &fields); err != nil || !strings.HasSuffix(line, "\n") {
 				t.Errorf("log line %q: %v", line, err)
 				continue
+			}
+			if fields["_aws"] != nil && fields["Stack"] == s.Function.Environment["STACK_NAME"] {
+				metrics++
 			}
 			if fields["msg"] != "job polled" {
 				continue
@@ -107,8 +110,8 @@ func (s *stack) wantCleanLogs(t *testing.T) {
 			}
 		}
 	}
-	if polls == 0 {
-		t.Error("no poll was logged")
+	if polls == 0 || metrics == 0 {
+		t.Errorf("%d polls and %d lines of metrics were logged", polls, metrics)
 	}
 }
 
