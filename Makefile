@@ -69,10 +69,11 @@ lint: ## gofmt, vet, staticcheck, cfn-lint
 	@command -v cfn-lint > /dev/null || { echo "make lint needs cfn-lint: pip install -r e2e/requirements.txt"; exit 1; }
 	cfn-lint template.yaml
 
+export PYTHON ?= python3
 .PHONY: e2e
 e2e: ## deploy the template into an AWS emulator and drive it
-	@python3 -c 'import moto.server, samtranslator' 2> /dev/null || { echo "make e2e needs moto_server: pip install -r e2e/requirements.txt"; exit 1; }
-	go test -tags e2e -count=1 -v ./e2e
+	@$(PYTHON) -c 'import boto3, jsonpath_ng, moto.server, samtranslator' 2> /dev/null || { echo "make e2e needs moto_server: $(PYTHON) -m pip install -r e2e/requirements.txt"; exit 1; }
+	go test -tags e2e -count=1 -timeout 5m -v ./e2e
 
 .PHONY: bench
 bench: ## run the benchmarks

@@ -73,6 +73,9 @@ func (p *Poller) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With("awsRequestId", lc.AwsRequestID)
 	}
+	if id := traceID(traceHeader(ctx)); id != "" {
+		log = log.With("traceId", id)
+	}
 
 	items := make([]*item, len(batch.Records))
 	for i, record := range batch.Records {

@@ -53,7 +53,7 @@ func (p *Poller) send(ctx context.Context, log *slog.Logger, b budget, items []*
 	progress := false
 	for _, it := range items {
 		if it.decision.Event != nil {
-			it.guard(func() { published = append(published, p.eventParcel(it)) })
+			it.guard(func() { published = append(published, p.eventParcel(ctx, it)) })
 			progress = progress || it.decision.Action == Reenqueue
 		}
 	}
@@ -136,10 +136,10 @@ func rejectParcel(it *item) parcel[sqstypes.SendMessageBatchRequestEntry] {
 	return out
 }
 
-func (p *Poller) eventParcel(it *item) parcel[eventtypes.PutEventsRequestEntry] {
+func (p *Poller) eventParcel(ctx context.Context, it *item) parcel[eventtypes.PutEventsRequestEntry] {
 	detail := it.decision.Event.JSON()
 	const timeBytes = 14
-	return parcel[eventtypes.PutEventsRequestEntry]{
+	out := parcel[eventtypes.PutEventsRequestEntry]{
 		item: it,
 		entry: eventtypes.PutEventsRequestEntry{
 			EventBusName: &p.EventBusName,
@@ -150,6 +150,10 @@ func (p *Poller) eventParcel(it *item) parcel[eventtypes.PutEventsRequestEntry] 
 		},
 		bytes: len(detail) + len(p.EventSource) + len(event.DetailType) + timeBytes,
 	}
+	if header := traceHeader(ctx); header != "" {
+		out.entry.TraceHeader = &header
+	}
+	return out
 }
 
 // deliver sends the parcels in as few calls as the limits allow. Entries that a
