@@ -10,6 +10,7 @@ and as_lambda_has_it; nothing else knows that this is not AWS.
 
 import io
 import json
+import re
 import sys
 import zipfile
 
@@ -21,7 +22,7 @@ BUCKET = "artifacts"
 
 # Types that moto's CloudFormation does not know. It skips them with a warning;
 # they are taken out, so that any other that it skips is noticed.
-UNKNOWN_TO_MOTO = ("AWS::CloudWatch::Alarm", "AWS::SQS::QueuePolicy")
+UNKNOWN_TO_MOTO = ("AWS::CloudWatch::Alarm", "AWS::Logs::QueryDefinition", "AWS::SQS::QueuePolicy")
 
 
 class NoManagedPolicies:
@@ -56,6 +57,9 @@ def fit_to_moto(template):
     resources = template["Resources"]
     for name in [n for n, r in resources.items() if r["Type"] in UNKNOWN_TO_MOTO]:
         del resources[name]
+    # The dashboard shows the alarms' states; moto takes no reference to what is not there.
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]
+    body["Fn::Sub"] = re.sub(r"\$\{(\w+Alarm)\.Arn\}", r"\1", body["Fn::Sub"])
     for resource in resources.values():
         properties = resource["Properties"]
         if resource["Type"] == "AWS::Lambda::EventSourceMapping":

@@ -1,0 +1,97 @@
+package stack
+
+import (
+	"go/ast"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"refresh-poller/internal/watch"
+)
+
+var watchMessage = watch.Message{JobID: 1, Watch: watch.State{ID: "watch-1", Since: time.Date(2024, 4, 11, 10, 40, 0, 0, time.UTC)}}
+
+func runbook(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var (
+	heading   = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	notInSlug = regexp.MustCompile(`[^a-z0-9 _-]`)
+	anchored  = regexp.MustCompile(`docs/runbook\.md#([a-z0-9-]+)$`)
+	link      = regexp.MustCompile(`\]\(#([^)]+)\)`)
+)
+
+// anchors returns the runbook's, made of its headings as GitHub makes them.
+func anchors(t *testing.T) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	for _, match := range heading.FindAllStringSubmatch(runbook(t), -1) {
+		slug := strings.ReplaceAll(notInSlug.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-")
+		if found[slug] {
+			t.Errorf("two headings have the anchor %s", slug)
+		}
+		found[slug] = true
+	}
+	return found
+}
+
+func TestEveryAlarmHasItsParagraphInTheRunbook(t *testing.T) {
+	stack, known, used := template(t), anchors(t), map[string]string{}
+	for _, name := range ofType(t, stack, "AWS::CloudWatch::Alarm") {
+		description := at[string](t, stack, "Resources", name, "Properties", "AlarmDescription")
+		if len(description) > 1024 {
+			t.Errorf("the description of %s has %d characters: CloudWatch takes 1024", name, len(description))
+		}
+		match := anchored.FindStringSubmatch(description)
+		switch {
+		case match == nil:
+			t.Errorf("%s does not end in its place in the runbook: %s", name, description)
+		case !known[match[1]]:
+			t.Errorf("%s names %s, which is no heading of the runbook", name, match[1])
+		case used[match[1]] != "":
+			t.Errorf("%s has the paragraph of %s", name, used[match[1]])
+		default:
+			used[match[1]] = name
+		}
+	}
+}
+
+func TestTheRunbooksLinksLeadToItsHeadings(t *testing.T) {
+	known := anchors(t)
+	for _, match := range link.FindAllStringSubmatch(runbook(t), -1) {
+		if !known[match[1]] {
+			t.Errorf("no heading has the anchor %s", match[1])
+		}
+	}
+}
+
+var verb = regexp.MustCompile(`%[a-z]`)
+
+// A sentence of internal/watch says what is wrong, then, after a colon, what is
+// right; the runbook has the first half, with … for what is filled in.
+func TestTheRunbookHasEveryRejectReason(t *testing.T) {
+	quoted := strings.Join(strings.Fields(strings.ReplaceAll(runbook(t), "\n> ", " ")), " ")
+	refusals := 0
+	for _, call := range calls(t, "../watch") {
+		if function, ok := call.Fun.(*ast.Ident); !ok || function.Name != "refuse" {
+			continue
+		}
+		refusals++
+		fault, _, _ := strings.Cut(text(call.Args[0]), ": ")
+		fault = verb.ReplaceAllString(fault, "…")
+		if !strings.Contains(quoted, fault+" ") {
+			t.Errorf("the runbook does not say: %s", fault)
+		}
+	}
+	if refusals < 30 {
+		t.Errorf("found but %d refusals in internal/watch", refusals)
+	}
+}
