@@ -111,6 +111,17 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 }
 
+// PID waits for an invocation under way, then returns the process's id; 0 when
+// there is none.
+func (f *Function) PID() int {
+	f.turn <- struct{}{}
+	defer func() { <-f.turn }()
+	if f.env == nil {
+		return 0
+	}
+	return f.env.cmd.Process.Pid
+}
+
 // Close waits for an invocation under way, then kills the process.
 func (f *Function) Close() {
 	f.turn <- struct{}{}
