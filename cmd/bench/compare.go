@@ -69,12 +69,15 @@ func (b *bare) one(r recorded) error {
 type comparison struct {
 	latency     time.Duration
 	batch, bare cost
-	// odd is the traffic of a batch that made other calls than wanted; zero if
-	// there is none.
-	odd traffic
+	// batches is how many were measured. odd is the traffic of one that made
+	// other calls than wanted; zero if there is none.
+	batches int
+	odd     traffic
+	// opened is how many connections to the cluster they opened, all together.
+	opened int
 }
 
-// wanted is the traffic of every batch: no connection is opened.
+// wanted are the calls of every batch.
 var wanted = traffic{describes: batchSize, sends: 1, puts: 1}
 
 // cost holds medians of the time, and means of what is allocated. The loopback
@@ -84,20 +87,20 @@ type cost struct {
 	allocations, bytes float64
 }
 
-func (c comparison) ratio() float64 { return float64(c.batch.time) / float64(c.bare.time) }
+func (c *comparison) ratio() float64 { return float64(c.batch.time) / float64(c.bare.time) }
 
 // compare runs a batch and its bare calls by turns, so that both meet the same
 // moods of the machine.
-func compare(latency time.Duration, pairs int) (comparison, error) {
-	out := comparison{latency: latency}
+func compare(latency time.Duration, pairs int) (*comparison, error) {
+	out := &comparison{latency: latency, batches: pairs}
 	u, err := startUpstream(latency)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
 	defer u.close()
 	p, err := newPoller(u)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
 	messages := newBatch()
 	batch := func() error {
@@ -108,25 +111,27 @@ func compare(latency time.Duration, pairs int) (comparison, error) {
 		return err
 	}
 	if err := batch(); err != nil {
-		return out, err
+		return nil, err
 	}
 	b := newBare(u.recordings())
 	for range 5 { // until all is warm
 		if err := errors.Join(batch(), b.run()); err != nil {
-			return out, err
+			return nil, err
 		}
 	}
 	var batches, bares meter
 	for range pairs {
 		before := u.sofar()
 		if err := batches.measure(batch); err != nil {
-			return out, err
+			return nil, err
 		}
-		if got := u.sofar().minus(before); got != wanted {
+		got := u.sofar().minus(before)
+		out.opened += got.connections
+		if got.connections = 0; got != wanted {
 			out.odd = got
 		}
 		if err := bares.measure(b.run); err != nil {
-			return out, err
+			return nil, err
 		}
 	}
 	out.batch, out.bare = batches.cost(), bares.cost()

@@ -20,16 +20,17 @@ import (
 type process struct {
 	// start is the median time to the first request for an invocation.
 	start time.Duration
-	// peak is the largest resident size after the batches, and atStart that
-	// before them, in bytes. It includes the binary's pages that were touched.
+	// atStart and peak are the largest resident sizes before and after the
+	// batches, in bytes. The binary's pages that were touched are part of them.
 	atStart, peak int64
-	batches       int
+	// opened is how many connections to the cluster the batches needed.
+	opened int
 }
 
 // runProcess starts the binary a number of times, and sends the last of them
 // batches.
 func runProcess(ctx context.Context, bootstrap string, starts, batches int) (process, error) {
-	out := process{batches: batches}
+	var out process
 	u, err := startUpstream(0)
 	if err != nil {
 		return out, err
@@ -71,6 +72,7 @@ func runProcess(ctx context.Context, bootstrap string, starts, batches int) (pro
 			return out, fmt.Errorf("items of a batch failed: %s", response)
 		}
 	}
+	out.opened = u.sofar().connections
 	out.peak, err = peakMemory(f.PID())
 	return out, err
 }
@@ -93,7 +95,7 @@ func peakMemory(pid int) (int64, error) {
 	return 0, errors.New("the kernel does not tell VmHWM")
 }
 
-// zipped returns the size of the package, zipped as SAM zips it.
+// zipped returns the size of the package. SAM deflates a little tighter.
 func zipped(bootstrap string) (bytes int64, err error) {
 	file, err := os.Open(bootstrap)
 	if err != nil {
@@ -109,7 +111,8 @@ func zipped(bootstrap string) (bytes int64, err error) {
 	if _, err := io.Copy(entry, file); err != nil {
 		return 0, err
 	}
-	return int64(size), errors.Join(archive.Close())
+	err = archive.Close()
+	return int64(size), err
 }
 
 type counter int64

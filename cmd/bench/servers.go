@@ -22,7 +22,7 @@ const (
 )
 
 // upstream is the cluster and AWS, each on a loopback port of its own. It answers
-// every call after latency, and keeps the first requests for the bare calls.
+// every call with success after latency, and keeps the first requests for the bare calls.
 type upstream struct {
 	clusterURL, awsURL string
 	servers            [2]*http.Server
@@ -34,7 +34,7 @@ type upstream struct {
 	recorded  []recorded
 }
 
-// traffic is what has reached an upstream.
+// traffic is what has reached an upstream: calls, and connections to the cluster.
 type traffic struct{ describes, sends, puts, others, connections int }
 
 func (t traffic) minus(before traffic) traffic {
@@ -60,7 +60,10 @@ func startUpstream(latency time.Duration) (*upstream, error) {
 			return nil, fmt.Errorf("serve the upstream: %w", err)
 		}
 		urls[i] = "http://" + listener.Addr().String()
-		u.servers[i] = &http.Server{Handler: u, ReadHeaderTimeout: 10 * time.Second, ConnState: u.connected}
+		u.servers[i] = &http.Server{Handler: u, ReadHeaderTimeout: 10 * time.Second}
+		if i == 0 {
+			u.servers[i].ConnState = u.connected
+		}
 		go u.servers[i].Serve(listener)
 	}
 	u.clusterURL, u.awsURL = urls[0], urls[1]
@@ -127,7 +130,7 @@ func (u *upstream) sofar() traffic {
 	return u.traffic
 }
 
-// answer is success, for every call.
+// answer is the body of a success.
 func answer(call string, body []byte) string {
 	var in struct {
 		JobID   json.Number
