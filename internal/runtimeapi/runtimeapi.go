@@ -111,12 +111,12 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 }
 
-// PID waits for an invocation under way, then returns the process's id; 0 when
-// there is none.
+// PID waits for an invocation under way, then returns the id of the process that
+// took it; 0 when that has ended.
 func (f *Function) PID() int {
 	f.turn <- struct{}{}
 	defer func() { <-f.turn }()
-	if f.env == nil {
+	if f.env == nil || f.env.ended() {
 		return 0
 	}
 	return f.env.cmd.Process.Pid
