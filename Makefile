@@ -76,8 +76,9 @@ e2e: ## deploy the template into an AWS emulator and drive it
 	go test -tags e2e -count=1 -timeout 5m -v ./e2e
 
 .PHONY: bench
-bench: ## run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: build ## measure a batch beside its bare calls, start, memory, package
+	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/bench GOARCH=$$(go env GOARCH)
+	@go run ./cmd/bench bin/PollerFunction/bootstrap bin/bench/bootstrap
 
 .PHONY: simulate
 simulate: ## compare the schedule with others, and draw docs/schedule.svg

@@ -111,6 +111,17 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 }
 
+// PID waits for an invocation under way, then returns the id of the process that
+// took it; 0 when that has ended.
+func (f *Function) PID() int {
+	f.turn <- struct{}{}
+	defer func() { <-f.turn }()
+	if f.env == nil || f.env.ended() {
+		return 0
+	}
+	return f.env.cmd.Process.Pid
+}
+
 // Close waits for an invocation under way, then kills the process.
 func (f *Function) Close() {
 	f.turn <- struct{}{}

@@ -118,8 +118,8 @@ func wantError(t *testing.T, err error, wantType, text string) {
 func TestAnInvocationComesWithWhatLambdaSaysOfIt(t *testing.T) {
 	f := started(t, config(t, "serve"))
 	first, second := invoke(t, f, "one"), invoke(t, f, "two")
-	if first.Payload != "one" || second.Payload != "two" || first.PID != second.PID {
-		t.Errorf("%q by process %d, then %q by %d", first.Payload, first.PID, second.Payload, second.PID)
+	if first.Payload != "one" || second.Payload != "two" || first.PID != second.PID || first.PID != f.PID() {
+		t.Errorf("%q by process %d, then %q by %d, of %d", first.Payload, first.PID, second.Payload, second.PID, f.PID())
 	}
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	if !uuid.MatchString(first.RequestID) || first.RequestID == second.RequestID {
@@ -275,8 +275,8 @@ func TestWhatTheProcessPrintsIsKept(t *testing.T) {
 	if got := output.String(); got != "handling one\n" {
 		t.Errorf("output %q", got)
 	}
-	if _, err := f.Invoke(t.Context(), nil); !errors.Is(err, errClosed) {
-		t.Errorf("invoked after Close: error %v, want %v", err, errClosed)
+	if _, err := f.Invoke(t.Context(), nil); !errors.Is(err, errClosed) || f.PID() != 0 {
+		t.Errorf("invoked after Close: error %v, want %v, and process %d", err, errClosed, f.PID())
 	}
 }
 

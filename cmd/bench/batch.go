@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"refresh-poller/internal/config"
+	"refresh-poller/internal/limiter"
+	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/poller"
+	"refresh-poller/internal/secret"
+)
+
+const (
+	batchSize = 10
+	region    = "eu-central-1"
+	// completedDigit is the last one of the job ids that have completed.
+	completedDigit = "9"
+)
+
+// variables are the function's, as the template sets them.
+func variables(u *upstream) map[string]string {
+	return map[string]string{
+		"CLUSTER_ENDPOINT":         u.clusterURL,
+		"CLUSTER_TOKEN_SECRET_ARN": "arn:aws:secretsmanager:" + region + ":123456789012:secret:token",
+		"JOB_QUEUE_URL":            u.awsURL + "/123456789012/JobQueue",
+		"DEAD_LETTER_QUEUE_URL":    u.awsURL + "/123456789012/JobDeadLetterQueue",
+		"EVENT_BUS_NAME":           "bus",
+		"STACK_NAME":               "bench",
+		// The limiter would make a batch wait for the slots of the one before,
+		// which are taken until a second after their answers. With this many none
+		// waits below 1000 batches a second.
+		"DESCRIBE_RATE_LIMIT": "20000",
+		"MAXIMUM_CONCURRENCY": "2",
+	}
+}
+
+// newBatch returns ten messages, of which one is about a job that has completed.
+func newBatch() events.SQSEvent {
+	var batch events.SQSEvent
+	for i := range batchSize {
+		batch.Records = append(batch.Records, events.SQSMessage{
+			MessageId:  fmt.Sprintf("059f36b4-87a3-44ab-83d2-6619758300%02d", i),
+			Body:       fmt.Sprintf(`{"jobId":%d,"context":{"pipeline":"nightly"}}`, 449503829274509310+i),
+			Attributes: map[string]string{"SentTimestamp": strconv.FormatInt(time.Now().UnixMilli(), 10)},
+		})
+	}
+	return batch
+}
+
+// newPoller is wired as the function is, to the SDK's own clients.
+func newPoller(u *upstream) (*poller.Poller, error) {
+	c, err := config.Load(variables(u))
+	if err != nil {
+		return nil, err
+	}
+	cfg := aws.Config{
+		Region: region, BaseEndpoint: &u.awsURL,
+		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		HTTPClient:  awshttp.NewBuildableClient().WithTimeout(3 * time.Second),
+	}
+	return &poller.Poller{
+		Settings:    c.Settings(),
+		JobQueueURL: c.JobQueueUrl, DeadLetterQueueURL: c.DeadLetterQueueUrl,
+		EventBusName: c.EventBusName, EventSource: c.EventSource,
+		Cluster:     milvus.NewClient(c.ClusterEndpoint, batchSize),
+		Tokens:      secret.NewReader(secretsmanager.NewFromConfig(cfg), c.ClusterTokenSecretArn),
+		SQS:         sqs.NewFromConfig(cfg),
+		EventBridge: eventbridge.NewFromConfig(cfg),
+		Limiter:     limiter.New(c.DescribeRateShare()),
+		Log:         slog.New(slog.NewJSONHandler(io.Discard, nil)),
+		Metrics:     io.Discard,
+		Stack:       c.StackName,
+	}, nil
+}

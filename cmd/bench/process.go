@@ -1,0 +1,123 @@
+package main
+
+import (
+	"archive/zip"
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"strings"
+	"time"
+
+	"refresh-poller/internal/runtimeapi"
+)
+
+// process is what the function's binary takes when it runs behind a Runtime API.
+type process struct {
+	// start is the median time to the first request for an invocation.
+	start time.Duration
+	// atStart and peak are the largest resident sizes before and after the
+	// batches, in bytes. The binary's pages that were touched are part of them.
+	atStart, peak int64
+	// opened is how many connections to the cluster the batches needed.
+	opened int
+}
+
+// runProcess starts the binary a number of times, and sends the last of them
+// batches.
+func runProcess(ctx context.Context, bootstrap string, starts, batches int) (process, error) {
+	var out process
+	u, err := startUpstream(0)
+	if err != nil {
+		return out, err
+	}
+	defer u.close()
+	environment := map[string]string{"AWS_ENDPOINT_URL": u.awsURL, "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
+	maps.Copy(environment, variables(u))
+	cfg := runtimeapi.Config{
+		Bootstrap: bootstrap, ARN: "arn:aws:lambda:" + region + ":123456789012:function:poller", Handler: "bootstrap",
+		MemoryMB: 128, LogFormat: "JSON", LogLevel: "TRACE", Timeout: 30 * time.Second, Environment: environment,
+	}
+	var times []time.Duration
+	var f *runtimeapi.Function
+	for range starts {
+		if f != nil {
+			f.Close()
+		}
+		began := time.Now()
+		if f, err = runtimeapi.Start(ctx, cfg); err != nil {
+			return out, err
+		}
+		times = append(times, time.Since(began))
+	}
+	defer f.Close()
+	out.start = median(times)
+	if out.atStart, err = peakMemory(f.PID()); err != nil {
+		return out, err
+	}
+	payload, err := json.Marshal(newBatch())
+	if err != nil {
+		return out, err
+	}
+	for range batches {
+		response, err := f.Invoke(ctx, payload)
+		if err != nil {
+			return out, err
+		}
+		if string(response) != `{"batchItemFailures":[]}` {
+			return out, fmt.Errorf("items of a batch failed: %s", response)
+		}
+	}
+	out.opened = u.sofar().connections
+	out.peak, err = peakMemory(f.PID())
+	return out, err
+}
+
+// peakMemory reads how large the process has been in memory. It is not the
+// child's rusage, which begins with what this process had when it forked.
+func peakMemory(pid int) (int64, error) {
+	status, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	defer status.Close()
+	for lines := bufio.NewScanner(status); lines.Scan(); {
+		if text, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
+			var kB int64
+			_, err := fmt.Sscanf(text, "%d kB", &kB)
+			return kB << 10, err
+		}
+	}
+	return 0, errors.New("the kernel does not tell VmHWM")
+}
+
+// zipped returns the size of the package. SAM deflates a little tighter.
+func zipped(bootstrap string) (bytes int64, err error) {
+	file, err := os.Open(bootstrap)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	var size counter
+	archive := zip.NewWriter(&size)
+	entry, err := archive.Create("bootstrap")
+	if err != nil {
+		return 0, err
+	}
+	if _, err := io.Copy(entry, file); err != nil {
+		return 0, err
+	}
+	err = archive.Close()
+	return int64(size), err
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
