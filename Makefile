@@ -13,7 +13,7 @@ LOCAL := bin/refresh-poller
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9A-Z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: $(LOCAL) ## follow simulated jobs on an embedded queue and bus
