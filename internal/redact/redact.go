@@ -8,6 +8,10 @@
 // scheme, an AWS access key id). Where a text can be read in two ways, it
 // takes away too much rather than too little. It decides nothing about who
 // may see the rest of the text.
+//
+// It does not know percent-encoded text, XML, command-line flags, or pairs such
+// as {"name": "password", "value": "x"}; nor, in free text, user:password@host
+// without a scheme and passwords with white space or quotes in them.
 package redact
 
 import (
