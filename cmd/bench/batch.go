@@ -17,7 +17,6 @@ import (
 
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/limiter"
-	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/poller"
 	"refresh-poller/internal/secret"
 )
@@ -70,17 +69,12 @@ func newPoller(u *upstream) (*poller.Poller, error) {
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		HTTPClient:  awshttp.NewBuildableClient().WithTimeout(3 * time.Second),
 	}
-	return &poller.Poller{
-		Settings:    c.Settings(),
-		JobQueueURL: c.JobQueueUrl, DeadLetterQueueURL: c.DeadLetterQueueUrl,
-		EventBusName: c.EventBusName, EventSource: c.EventSource,
-		Cluster:     milvus.NewClient(c.ClusterEndpoint, batchSize),
-		Tokens:      secret.NewReader(secretsmanager.NewFromConfig(cfg), c.ClusterTokenSecretArn),
-		SQS:         sqs.NewFromConfig(cfg),
-		EventBridge: eventbridge.NewFromConfig(cfg),
-		Limiter:     limiter.New(c.DescribeRateShare()),
-		Log:         slog.New(slog.NewJSONHandler(io.Discard, nil)),
-		Metrics:     io.Discard,
-		Stack:       c.StackName,
-	}, nil
+	p := c.Poller()
+	p.Tokens = secret.NewReader(secretsmanager.NewFromConfig(cfg), c.ClusterTokenSecretArn)
+	p.SQS = sqs.NewFromConfig(cfg)
+	p.EventBridge = eventbridge.NewFromConfig(cfg)
+	p.Limiter = limiter.New(c.DescribeRateShare())
+	p.Log = slog.New(slog.NewJSONHandler(io.Discard, nil))
+	p.Metrics = io.Discard
+	return p, nil
 }

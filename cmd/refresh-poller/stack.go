@@ -12,8 +12,6 @@ import (
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/embedded"
 	"refresh-poller/internal/limiter"
-	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/poller"
 )
 
 const (
@@ -55,21 +53,12 @@ func newStack(c config.Config, token string, log slog.Handler) *stack {
 	s := &stack{queues: embedded.NewQueues(), bus: &embedded.Bus{}}
 	s.queues.Create(deadLetterQueue, embedded.QueueConfig{})
 	s.queues.Create(jobQueue, embedded.QueueConfig{VisibilityTimeout: visibility, MaxReceiveCount: receives, DeadLetterURL: deadLetterQueue})
-	p := &poller.Poller{
-		Settings:           c.Settings(),
-		JobQueueURL:        c.JobQueueUrl,
-		DeadLetterQueueURL: c.DeadLetterQueueUrl,
-		EventBusName:       c.EventBusName,
-		EventSource:        c.EventSource,
-		Cluster:            milvus.NewClient(c.ClusterEndpoint, 10),
-		Tokens:             staticToken(token),
-		SQS:                s.queues,
-		EventBridge:        s.bus,
-		Limiter:            limiter.New(c.DescribeRateLimit),
-		Log:                slog.New(log),
-		Metrics:            io.Discard, // stdout is for the events
-		Stack:              c.StackName,
-	}
+	p := c.Poller()
+	p.Tokens = staticToken(token)
+	p.SQS, p.EventBridge = s.queues, s.bus
+	p.Limiter = limiter.New(c.DescribeRateLimit)
+	p.Log = slog.New(log)
+	p.Metrics = io.Discard // stdout is for the events
 	s.mapping = embedded.Mapping{
 		Queues: s.queues, QueueURL: jobQueue, FunctionTimeout: functionTimeout,
 		MaximumConcurrency: c.MaximumConcurrency, Handler: p.Handle, Log: slog.New(log),

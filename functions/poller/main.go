@@ -17,8 +17,6 @@ import (
 
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/limiter"
-	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/poller"
 	"refresh-poller/internal/secret"
 )
 
@@ -44,20 +42,12 @@ func wire(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &poller.Poller{
-		Settings:           c.Settings(),
-		JobQueueURL:        c.JobQueueUrl,
-		DeadLetterQueueURL: c.DeadLetterQueueUrl,
-		EventBusName:       c.EventBusName,
-		EventSource:        c.EventSource,
-		Cluster:            milvus.NewClient(c.ClusterEndpoint, 10),
-		Tokens:             secret.NewReader(secretsmanager.NewFromConfig(aws), c.ClusterTokenSecretArn),
-		SQS:                sqs.NewFromConfig(aws),
-		EventBridge:        eventbridge.NewFromConfig(aws),
-		Limiter:            limiter.New(c.DescribeRateShare()),
-		Log:                slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel})),
-		Metrics:            os.Stdout,
-		Stack:              c.StackName,
-	}
+	p := c.Poller()
+	p.Tokens = secret.NewReader(secretsmanager.NewFromConfig(aws), c.ClusterTokenSecretArn)
+	p.SQS = sqs.NewFromConfig(aws)
+	p.EventBridge = eventbridge.NewFromConfig(aws)
+	p.Limiter = limiter.New(c.DescribeRateShare())
+	p.Log = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
+	p.Metrics = os.Stdout
 	return p.Handle, nil
 }

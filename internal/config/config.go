@@ -113,6 +113,23 @@ func report(faults map[string]string) error {
 	return errors.Join(all...)
 }
 
+// Poller returns a poller of the configured stack. Its Tokens, SQS, EventBridge,
+// Limiter, Log and Metrics are still to be set.
+func (c Config) Poller() *poller.Poller {
+	return &poller.Poller{
+		Settings:           c.Settings(),
+		JobQueueURL:        c.JobQueueUrl,
+		DeadLetterQueueURL: c.DeadLetterQueueUrl,
+		EventBusName:       c.EventBusName,
+		EventSource:        c.EventSource,
+		Stack:              c.StackName,
+		Cluster:            milvus.NewClient(c.ClusterEndpoint, batchSize),
+	}
+}
+
+// batchSize is the template's: so many describes may be under way at once.
+const batchSize = 10
+
 // Settings returns what the poller decides by.
 func (c Config) Settings() poller.Settings {
 	return poller.Settings{

@@ -295,3 +295,16 @@ func TestAllSharesTogetherAreTheRateLimit(t *testing.T) {
 		})
 	}
 }
+
+func TestAPollerIsOfTheConfiguredStack(t *testing.T) {
+	c, err := Load(required)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Poller()
+	got := []string{p.JobQueueURL, p.DeadLetterQueueURL, p.EventBusName, p.EventSource, p.Stack, p.Settings.ClusterEndpoint}
+	want := []string{c.JobQueueUrl, c.DeadLetterQueueUrl, "refreshes", "refresh-poller", "refresh-poller", c.ClusterEndpoint}
+	if diff := cmp.Diff(want, got); diff != "" || p.Cluster == nil {
+		t.Error(diff)
+	}
+}

@@ -186,7 +186,7 @@ func clean(text, token string, limit int) string {
 	if len(text) > maxRedacted {
 		// Between two words, not in a credential; a single word may be one.
 		end := strings.LastIndexAny(text[:maxRedacted], " \t\r\n")
-		if end < 0 {
+		if end <= 0 {
 			return "***"
 		}
 		text = text[:end]
@@ -200,12 +200,13 @@ func clean(text, token string, limit int) string {
 	return cut(redact.Text(withoutToken(oneLine, token)), limit)
 }
 
-// cleanSource is clean for externalSource, whose end must not be missing.
+// cleanSource returns externalSource without credentials. One that is too long
+// is left out: half a JSON text is of no use.
 func cleanSource(source, token string) string {
-	if len(source) > maxRedacted {
+	if len(source) > maxSource {
 		return ""
 	}
-	return cut(redact.Source(withoutToken(source, token)), maxSource)
+	return redact.Source(withoutToken(source, token))
 }
 
 // withoutToken takes out the token and, of user:password, the password: an

@@ -202,7 +202,7 @@ func TestAnIdOverInt64IsNotTheLargestJob(t *testing.T) {
 
 func TestLongTextsAreCutBetweenCharacters(t *testing.T) {
 	long := strings.Repeat("é", 5<<10)
-	job, err := read(200, nil, []byte(success(1, `"state": "a`+long+`", "collectionName": "`+long+`", "reason": "`+long+`", "externalSource": "a`+long+`"`)), 1, apiKey)
+	job, err := read(200, nil, []byte(success(1, `"state": "a`+long+`", "collectionName": "`+long+`", "reason": "`+long+`"`)), 1, apiKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,6 @@ func TestLongTextsAreCutBetweenCharacters(t *testing.T) {
 		"State":          {job.State, 255},
 		"CollectionName": {job.CollectionName, 255},
 		"Reason":         {job.Reason, 4 << 10},
-		"ExternalSource": {job.ExternalSource, 8 << 10},
 		"Message":        {err.(*Error).Message, 500},
 	}
 	for name, tt := range texts {
@@ -240,6 +239,15 @@ func TestOfAHugeTextOnlyTheBeginningIsGoneThrough(t *testing.T) {
 				t.Errorf("reason %.40q of %d bytes, source of %d bytes, %v", job.Reason, len(job.Reason), len(job.ExternalSource), err)
 			}
 		})
+	}
+}
+
+func TestASourceIsWholeOrLeftOut(t *testing.T) {
+	for length, want := range map[int]int{8 << 10: 8 << 10, 8<<10 + 1: 0} {
+		job, err := read(200, nil, []byte(success(1, `"state": "RefreshCompleted", "externalSource": "`+strings.Repeat("x", length)+`"`)), 1, apiKey)
+		if err != nil || len(job.ExternalSource) != want {
+			t.Errorf("%d bytes became %d, want %d; %v", length, len(job.ExternalSource), want, err)
+		}
 	}
 }
 
