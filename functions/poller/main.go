@@ -47,6 +47,7 @@ func wire(ctx context.Context) (any, error) {
 	p.SQS = sqs.NewFromConfig(aws)
 	p.EventBridge = eventbridge.NewFromConfig(aws)
 	p.Limiter = limiter.New(c.DescribeRateShare())
+	p.Limiter.Spend()
 	p.Log = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
 	p.Metrics = os.Stdout
 	return p.Handle, nil

@@ -1,6 +1,5 @@
 // Package limiter keeps the describes of one execution environment under its
-// share of the cluster's rate limit. An environment that takes the place of
-// another does not know what that one spent within the last second.
+// share of the cluster's rate limit.
 package limiter
 
 import (
@@ -47,6 +46,17 @@ func New(perSecond float64) *Limiter {
 		l.slots <- time.Time{}
 	}
 	return l
+}
+
+// Spend has the limiter begin with nothing left of its first second: it may have
+// come in the place of another, as an execution environment does, and doesn't
+// know what that one used. It is called at most once, before any Wait.
+func (l *Limiter) Spend() {
+	free := wallTime().Add(min(l.window, time.Second))
+	for range cap(l.slots) {
+		<-l.slots
+		l.slots <- free
+	}
 }
 
 // Wait returns when a request may start; done must be called once, when its

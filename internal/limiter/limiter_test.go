@@ -79,6 +79,22 @@ func TestRestDoesNotAllowALargerBurst(t *testing.T) {
 	})
 }
 
+func TestALimiterThatTakesThePlaceOfAnotherLetsItsSecondPass(t *testing.T) {
+	const second = time.Second
+	for rate, want := range map[float64][]time.Duration{
+		3:   {second, second, second, 2 * second},
+		0.5: {second, 3 * second}, // no longer than a second, or a function would not live to see it
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := New(rate)
+			l.Spend()
+			if diff := cmp.Diff(want, starts(t, l, len(want))); diff != "" {
+				t.Error(rate, diff)
+			}
+		})
+	}
+}
+
 func TestAStartCountsForOneSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(2)
