@@ -46,11 +46,13 @@ func variables(u *upstream) map[string]string {
 }
 
 // newBatch returns ten messages, of which one is about a job that has completed.
-func newBatch() events.SQSEvent {
+// Those of another number are of other watches: a watch that was sent on is not
+// polled again.
+func newBatch(number int) events.SQSEvent {
 	var batch events.SQSEvent
 	for i := range batchSize {
 		batch.Records = append(batch.Records, events.SQSMessage{
-			MessageId:  fmt.Sprintf("059f36b4-87a3-44ab-83d2-6619758300%02d", i),
+			MessageId:  fmt.Sprintf("059f36b4-87a3-44ab-83d2-%012d", number*batchSize+i),
 			Body:       fmt.Sprintf(`{"jobId":%d,"context":{"pipeline":"nightly"}}`, 449503829274509310+i),
 			Attributes: map[string]string{"SentTimestamp": strconv.FormatInt(time.Now().UnixMilli(), 10)},
 		})

@@ -22,7 +22,7 @@ func TestTheBareCallsAreThoseOfABatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res, err := p.Handle(t.Context(), newBatch()); err != nil || len(res.BatchItemFailures) > 0 {
+	if res, err := p.Handle(t.Context(), newBatch(0)); err != nil || len(res.BatchItemFailures) > 0 {
 		t.Fatal(res, err)
 	}
 	batch := u.sofar()

@@ -102,7 +102,7 @@ func compare(latency time.Duration, pairs int) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	messages := newBatch()
+	number, messages := 0, newBatch(0)
 	batch := func() error {
 		res, err := p.Handle(context.Background(), messages)
 		if err == nil && len(res.BatchItemFailures) > 0 {
@@ -114,13 +114,16 @@ func compare(latency time.Duration, pairs int) (*comparison, error) {
 		return nil, err
 	}
 	b := newBare(u.recordings())
+	next := func() { number++; messages = newBatch(number) }
 	for range 5 { // until all is warm
+		next()
 		if err := errors.Join(batch(), b.run()); err != nil {
 			return nil, err
 		}
 	}
 	var batches, bares meter
 	for range pairs {
+		next()
 		before := u.sofar()
 		if err := batches.measure(batch); err != nil {
 			return nil, err

@@ -59,11 +59,11 @@ func runProcess(ctx context.Context, bootstrap string, starts, batches int) (pro
 	if out.atStart, err = peakMemory(f.PID()); err != nil {
 		return out, err
 	}
-	payload, err := json.Marshal(newBatch())
-	if err != nil {
-		return out, err
-	}
-	for range batches {
+	for number := range batches {
+		payload, err := json.Marshal(newBatch(number))
+		if err != nil {
+			return out, err
+		}
 		response, err := f.Invoke(ctx, payload)
 		if err != nil {
 			return out, err

@@ -45,13 +45,15 @@ const (
 	DescribeLatency Name = "DescribeLatency"
 )
 
-// What became of the messages: each is reenqueued, ended by an event, rejected
-// or failed. NotReached are those of the reenqueued for which no time or request
-// was left.
+// What became of the messages: each is reenqueued, ended by an event, rejected,
+// dropped or failed. NotReached are those of the reenqueued for which no time or
+// request was left; Dropped are those whose watch goes on, or has ended, without
+// them.
 const (
 	Reenqueued  Name = "Reenqueued"
 	NotReached  Name = "NotReached"
 	Rejected    Name = "Rejected"
+	Dropped     Name = "Dropped"
 	FailedItems Name = "FailedItems"
 )
 
@@ -105,6 +107,7 @@ var Definitions = [...]Definition{
 	{Name: Reenqueued, Unit: Count},
 	{Name: NotReached, Unit: Count},
 	{Name: Rejected, Unit: Count},
+	{Name: Dropped, Unit: Count},
 	{Name: FailedItems, Unit: Count},
 	{Name: EventsRefreshCompleted, Unit: Count},
 	{Name: EventsRefreshFailed, Unit: Count},

@@ -50,6 +50,8 @@ const (
 	Publish Action = "publish"
 	// Reject sends a message that can't be read to the dead-letter queue.
 	Reject Action = "reject"
+	// Drop deletes a message whose watch goes on, or has ended, without it.
+	Drop Action = "drop"
 )
 
 // Decision is an action and all that it needs.
@@ -61,7 +63,7 @@ type Decision struct {
 	Delay time.Duration
 	// Event is for Publish; with Reenqueue it tells of progress, or is nil.
 	Event *event.Detail
-	// Reason says why, for Reject and for a watch that did not complete.
+	// Reason says why, for Reject, Drop and a watch that did not complete.
 	Reason string
 }
 

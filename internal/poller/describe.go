@@ -35,7 +35,7 @@ func newBudget(ctx context.Context, now time.Time) budget {
 func (p *Poller) describe(ctx context.Context, log *slog.Logger, b budget, items []*item) {
 	byJob := make(map[int64][]*item, len(items))
 	for _, it := range items {
-		if !it.rejected() {
+		if !it.decided() {
 			byJob[it.message.JobID] = append(byJob[it.message.JobID], it)
 		}
 	}

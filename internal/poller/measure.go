@@ -8,13 +8,13 @@ import (
 )
 
 // measure counts what came of a batch whose sending ended at now. Every message
-// counts once as re-enqueued, rejected, failed or in a terminal event.
+// counts once as re-enqueued, rejected, dropped, failed or in a terminal event.
 func measure(items []*item, now time.Time) *metric.Batch {
 	b := &metric.Batch{}
 	polled := make(map[int64]bool, len(items))
 	for _, it := range items {
 		// The messages about one job share one answer.
-		if id := it.message.JobID; !polled[id] {
+		if id := it.message.JobID; !polled[id] && it.decision.Action != Drop {
 			polled[id] = true
 			measureAnswer(b, it.answer)
 		}
@@ -24,6 +24,8 @@ func measure(items []*item, now time.Time) *metric.Batch {
 			continue
 		case it.decision.Action == Reject:
 			b.Count(metric.Rejected)
+		case it.decision.Action == Drop:
+			b.Count(metric.Dropped)
 		case it.decision.Action == Reenqueue:
 			b.Count(metric.Reenqueued)
 			if it.answer.NotReached {

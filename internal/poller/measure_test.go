@@ -34,6 +34,17 @@ func (h *harness) measured(t *testing.T) map[string]any {
 	return root
 }
 
+// lastMeasured returns the members of the last line.
+func (h *harness) lastMeasured(t *testing.T) map[string]any {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(h.metrics.String()), "\n")
+	var root map[string]any
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &root); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
 // none is the line of a batch in which nothing happened.
 var none = map[string]any{"Polls": 0.0, "Succeeded": 0.0, "DescribeErrorsNotFound": 0.0}
 

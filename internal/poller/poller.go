@@ -19,12 +19,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"refresh-poller/internal/ledger"
 	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/watch"
 )
 
-// Poller handles batches. All fields must be set; it is then safe for
+// Poller handles batches. All exported fields must be set; it is then safe for
 // concurrent use, and made once for the process.
 type Poller struct {
 	Settings Settings
@@ -52,6 +53,8 @@ type Poller struct {
 	// Stack.
 	Metrics io.Writer
 	Stack   string
+
+	ledger ledger.Ledger
 }
 
 // item is one message on its way through the batch.
@@ -62,6 +65,10 @@ type item struct {
 	decision Decision
 	// err fails the batch item, so that SQS delivers the message again.
 	err error
+	// origin tells its watch from others; ahead is the message of the same batch
+	// for which this one is dropped, if that one can be sent.
+	origin ledger.Origin
+	ahead  *item
 }
 
 // Handle polls every message of the batch once. Its error is always nil: only
@@ -82,6 +89,7 @@ func (p *Poller) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 		items[i] = &item{record: record}
 		items[i].guard(items[i].read)
 	}
+	p.dropForks(items)
 	p.describe(ctx, log, budget, items)
 	for _, it := range items {
 		it.guard(func() {
@@ -90,6 +98,7 @@ func (p *Poller) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 		})
 	}
 	p.send(ctx, log, budget, items)
+	p.enter(items)
 	end := time.Now()
 	// Whoever can't write here can't log it either.
 	_, _ = p.Metrics.Write(measure(items, end).Line(p.Stack, end))
@@ -123,11 +132,11 @@ func (it *item) read() {
 	it.message = message
 }
 
-// rejected reports whether there is no job to describe.
-func (it *item) rejected() bool { return it.err != nil || it.decision.Action == Reject }
+// decided reports whether there is no job to describe.
+func (it *item) decided() bool { return it.err != nil || it.decision.Action != "" }
 
 func (it *item) decide(s Settings) {
-	if !it.rejected() {
+	if !it.decided() {
 		it.decision = Decide(s, it.message, it.answer, time.Now())
 	}
 }
@@ -135,13 +144,19 @@ func (it *item) decide(s Settings) {
 // log writes the line of the decision. It never holds a body.
 func (it *item) log(ctx context.Context, log *slog.Logger) {
 	d := it.decision
-	if d.Action == Reject {
+	jobID := strconv.FormatInt(it.message.JobID, 10)
+	switch d.Action {
+	case Reject:
 		log.WarnContext(ctx, "message rejected", "action", d.Action, "messageId", it.record.MessageId, "reason", d.Reason)
+		return
+	case Drop:
+		log.InfoContext(ctx, "message dropped", "jobId", jobID, "watchId", it.message.Watch.ID, "poll", it.message.Watch.Polls+1,
+			"action", d.Action, "messageId", it.record.MessageId, "reason", d.Reason)
 		return
 	}
 	w := d.Next.Watch
 	attrs := []slog.Attr{
-		slog.String("jobId", strconv.FormatInt(it.message.JobID, 10)),
+		slog.String("jobId", jobID),
 		slog.String("watchId", w.ID),
 		slog.Int("poll", w.Polls),
 		slog.String("action", string(d.Action)),

@@ -1,0 +1,48 @@
+package poller
+
+import "refresh-poller/internal/ledger"
+
+// A watch whose message was delivered twice, or was sent on by a function that
+// then died, has two chains of polls. They become one where they meet: in one
+// batch, or in one execution environment, whose ledger knows how far it has sent
+// each watch on.
+
+// dropForks drops each message that is behind another of its watch.
+func (p *Poller) dropForks(items []*item) {
+	foremost := make(map[ledger.Origin]*item, len(items))
+	for _, it := range items {
+		it.guard(func() {
+			if it.decided() {
+				return
+			}
+			it.origin = ledger.OriginOf(it.message)
+			if p.ledger.Behind(it.origin, it.message.Watch.Polls) {
+				it.decision = Decision{Action: Drop, Reason: "the watch was sent on from this poll, or has ended"}
+			} else if other := foremost[it.origin]; other == nil || other.message.Watch.Polls < it.message.Watch.Polls {
+				foremost[it.origin] = it
+			}
+		})
+	}
+	for _, it := range items {
+		if ahead := foremost[it.origin]; !it.decided() && ahead != it {
+			it.ahead = ahead
+			it.decision = Decision{Action: Drop, Reason: "another message of the batch is of the same watch"}
+		}
+	}
+}
+
+// enter takes down what was sent. A message that was dropped for one that could
+// not be sent comes back with it.
+func (p *Poller) enter(items []*item) {
+	for _, it := range items {
+		switch {
+		case it.ahead != nil:
+			it.err = it.ahead.err
+		case it.err != nil:
+		case it.decision.Action == Reenqueue:
+			p.ledger.Sent(it.origin, it.decision.Next.Watch.Polls)
+		case it.decision.Action == Publish:
+			p.ledger.Ended(it.origin)
+		}
+	}
+}
