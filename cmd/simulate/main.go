@@ -41,6 +41,7 @@ func run(out io.Writer, plotFile string) (kept bool, err error) {
 		}
 		fmt.Fprintln(out)
 	}
+	printForks(out, tuned.set)
 	if err := draw(tuned, heldOut, plotFile); err != nil {
 		return false, fmt.Errorf("draw %s: %w", plotFile, err)
 	}

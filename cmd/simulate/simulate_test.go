@@ -122,6 +122,23 @@ func TestContenders(t *testing.T) {
 	}
 }
 
+func TestAForkedWatchEndsAndCostsTheLessTheFewerExecutionsThereAre(t *testing.T) {
+	jobs := mainSet(30)
+	for _, f := range forks {
+		var last forkCost
+		for _, executions := range []int{0, 10, 2} {
+			c := measureForks(jobs, f, executions)
+			if c.twoEnds < 0 {
+				t.Errorf("%s, %d executions: %.0f %% of the watches have no end", f.name, executions, -100*c.twoEnds)
+			}
+			if executions > 0 && (c.extraPolls >= last.extraPolls || c.twoEnds >= last.twoEnds || mean(c.lasted) >= mean(last.lasted)) {
+				t.Errorf("%s, %d executions: %+v, no less than %+v", f.name, executions, c, last)
+			}
+			last = c
+		}
+	}
+}
+
 func TestFiguresAreTheSameEachTimeAndThePlotIsSVG(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "plot.svg")
 	var first, second strings.Builder
@@ -130,6 +147,7 @@ func TestFiguresAreTheSameEachTimeAndThePlotIsSVG(t *testing.T) {
 		tuned, heldOut := newStudy(mainSet(10)), newStudy(holdOutSet(10))
 		tuned.printTable(out)
 		tuned.printCurve(out)
+		printForks(out, tuned.set)
 		if err := draw(tuned, heldOut, file); err != nil {
 			t.Fatal(err)
 		}
