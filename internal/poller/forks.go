@@ -7,7 +7,8 @@ import "refresh-poller/internal/ledger"
 // batch, or in one execution environment, whose ledger knows how far it has sent
 // each watch on.
 
-// dropForks drops each message that is behind another of its watch.
+// dropForks drops each message that is behind another of its watch. That other
+// one is in the queue, or stays there if it can't be sent on.
 func (p *Poller) dropForks(items []*item) {
 	foremost := make(map[ledger.Origin]*item, len(items))
 	for _, it := range items {
@@ -24,20 +25,16 @@ func (p *Poller) dropForks(items []*item) {
 		})
 	}
 	for _, it := range items {
-		if ahead := foremost[it.origin]; !it.decided() && ahead != it {
-			it.ahead = ahead
+		if !it.decided() && foremost[it.origin] != it {
 			it.decision = Decision{Action: Drop, Reason: "another message of the batch is of the same watch"}
 		}
 	}
 }
 
-// enter takes down what was sent. A message that was dropped for one that could
-// not be sent comes back with it.
+// enter takes down what was sent.
 func (p *Poller) enter(items []*item) {
 	for _, it := range items {
 		switch {
-		case it.ahead != nil:
-			it.err = it.ahead.err
 		case it.err != nil:
 		case it.decision.Action == Reenqueue:
 			p.ledger.Sent(it.origin, it.decision.Next.Watch.Polls)

@@ -134,18 +134,22 @@ func TestOfTwoChainsInOneBatchTheForemostGoesOn(t *testing.T) {
 	}
 }
 
-func TestAMessageDroppedForOneThatCannotBeSentComesBackWithIt(t *testing.T) {
-	h, _ := runningHarness()
-	h.aws.refuseMessage = func(body string) bool { return strings.Contains(body, "watch-1") }
-	if failed := h.handle(t, bodyOf(4), "8", bodyOf(6)); !slices.Equal(failed, []string{"0", "2"}) {
-		t.Errorf("items %v failed, want 0 and 2", failed)
+func TestTheForemostStaysInTheQueueWhereItCannotBeSent(t *testing.T) {
+	breaks := map[string]func(*harness){
+		"as SQS refuses it": func(h *harness) {
+			h.aws.refuseMessage = func(body string) bool { return strings.Contains(body, "watch-1") }
+		},
+		"after a panic": func(h *harness) {
+			h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { panic("a bug") })
+		},
 	}
-}
-
-func TestAPanicLeavesTheOtherMessagesOfTheWatchInTheQueue(t *testing.T) {
-	h := newHarness()
-	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { panic("a bug") })
-	if failed := h.handle(t, bodyOf(4), bodyOf(6)); !slices.Equal(failed, []string{"0", "1"}) {
-		t.Errorf("items %v failed, want both", failed)
+	for name, breakIt := range breaks {
+		t.Run(name, func(t *testing.T) {
+			h, _ := runningHarness()
+			breakIt(h)
+			if failed := h.handle(t, bodyOf(4), bodyOf(6), bodyOf(5)); !slices.Equal(failed, []string{"1"}) {
+				t.Errorf("items %v failed, want 1", failed)
+			}
+		})
 	}
 }

@@ -65,10 +65,8 @@ type item struct {
 	decision Decision
 	// err fails the batch item, so that SQS delivers the message again.
 	err error
-	// origin tells its watch from others; ahead is the message of the same batch
-	// for which this one is dropped, if that one can be sent.
+	// origin tells its watch from others, once the message is read.
 	origin ledger.Origin
-	ahead  *item
 }
 
 // Handle polls every message of the batch once. Its error is always nil: only

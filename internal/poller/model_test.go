@@ -1,0 +1,168 @@
+package poller
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"pgregory.net/rapid"
+
+	"refresh-poller/internal/event"
+)
+
+const modelJobs = 6
+
+// faults are those of one invocation.
+type faults struct {
+	// Crash kills the function before it answers, and the calls marked Lost
+	// before they had an effect.
+	Crash bool
+	// Again has SQS deliver the messages once more that were dealt with.
+	Again             bool
+	Describes         []string // by job; "" is none
+	Send, Reject, Put callFaults
+}
+
+// callFaults are those of the first call, and of the second if there is one.
+type callFaults struct {
+	Lost    bool
+	Whole   [2]string
+	Refused [2]uint16 // a bit for each entry
+}
+
+var errModel = errors.New("the call failed")
+
+func (f faults) describe(id int64) string {
+	if f.Describes == nil {
+		return ""
+	}
+	return f.Describes[id-1]
+}
+
+// of says whether a call has an effect, which entries it refuses, and what it
+// answers.
+func (f faults) of(c callFaults, number int) (effect bool, refused uint16, err error) {
+	switch n := min(number, 1); {
+	case f.Crash && c.Lost, c.Whole[n] == "fails":
+		return false, c.Refused[n], errModel
+	case c.Whole[n] == "loses its answer":
+		return true, c.Refused[n], errModel
+	default:
+		return true, c.Refused[n], nil
+	}
+}
+
+func drawFaults(t *rapid.T) faults {
+	if rapid.Bool().Draw(t, "all goes well") {
+		return faults{}
+	}
+	whole := rapid.SampledFrom([]string{"", "", "fails", "loses its answer"})
+	refused := rapid.OneOf(rapid.Just(uint16(0)), rapid.Uint16())
+	call := rapid.Custom(func(t *rapid.T) callFaults {
+		return callFaults{
+			Lost:    rapid.Bool().Draw(t, "lost"),
+			Whole:   [2]string{whole.Draw(t, "first"), whole.Draw(t, "second")},
+			Refused: [2]uint16{refused.Draw(t, "refused first"), refused.Draw(t, "refused second")},
+		}
+	})
+	describe := rapid.SampledFrom([]string{"", "", "temporary", "throttled", "refused", "notFound", "no answer", "panic"})
+	return faults{
+		Crash:     rapid.Bool().Draw(t, "crash"),
+		Again:     rapid.Bool().Draw(t, "again"),
+		Describes: rapid.SliceOfN(describe, modelJobs, modelJobs).Draw(t, "describes"),
+		Send:      call.Draw(t, "send"), Reject: call.Draw(t, "reject"), Put: call.Draw(t, "put"),
+	}
+}
+
+func detailOf(e eventtypes.PutEventsRequestEntry) (d event.Detail) {
+	if err := json.Unmarshal([]byte(*e.Detail), &d); err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// Every accepted message ends in a terminal event or the dead-letter queue, and
+// until then at least one message of its watch is in the queue or in flight,
+// whatever SQS, EventBridge, the cluster and the executions do.
+func TestNoScheduleLosesAWatch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { rapid.SyncTest(t, runModel) })
+}
+
+// check fails the test if a watch is neither in the queue nor ended, or a bad
+// message is nowhere.
+func (m *model) check(t *rapid.T, accepted, bad []string) {
+	found := map[string]bool{} // by watch or body
+	for _, msg := range m.queue {
+		found[msg.watchID()], found[msg.body] = true, true
+	}
+	for _, letter := range m.dead {
+		found[letter.watchID], found[letter.body] = true, true
+		if letter.reason != "" && !slices.Contains(bad, letter.body) {
+			t.Fatalf("%q was rejected: %s", letter.body, letter.reason)
+		}
+	}
+	for _, id := range accepted {
+		if !found[id] && !m.published[id] {
+			t.Fatalf("watch %s is lost", id)
+		}
+	}
+	for _, body := range bad {
+		if !found[body] {
+			t.Fatalf("the bad message %q is lost", body)
+		}
+	}
+}
+
+func runModel(t *rapid.T) {
+	m := newModel(rapid.Bool().Draw(t, "progress"))
+	var accepted, bad []string // watches, and bodies
+	t.Repeat(map[string]func(*rapid.T){
+		"enqueue": func(t *rapid.T) {
+			body := fmt.Sprint(rapid.Int64Range(1, modelJobs).Draw(t, "job"))
+			if rapid.Bool().Draw(t, "short") {
+				body = fmt.Sprintf(`{"jobId":%s,"deadlineSeconds":90}`, body)
+			}
+			accepted = append(accepted, m.enqueue(body, 0))
+		},
+		"enqueue what can't be read": func(*rapid.T) {
+			bad = append(bad, fmt.Sprintf("bad %d", len(bad)))
+			m.enqueue(bad[len(bad)-1], 0)
+		},
+		"deliver": func(t *rapid.T) {
+			visible := m.visible()
+			if len(visible) == 0 {
+				t.Skip("nothing is visible")
+			}
+			batch := rapid.Permutation(visible).Draw(t, "batch")
+			batch = batch[:min(len(batch), rapid.IntRange(1, 10).Draw(t, "size"))]
+			if err := m.deliver(rapid.IntRange(0, 2).Draw(t, "execution"), batch, drawFaults(t)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"let time pass": func(t *rapid.T) {
+			time.Sleep(time.Duration(rapid.IntRange(1, 400).Draw(t, "seconds")) * time.Second)
+		},
+		"set SQS's clock": func(t *rapid.T) {
+			m.skew = time.Duration(rapid.IntRange(-25, 25).Draw(t, "seconds")) * time.Second
+		},
+		"": func(t *rapid.T) { m.check(t, accepted, bad) },
+	})
+
+	// Without another fault, all comes to its end.
+	for turn := 0; len(m.queue) > 0; turn++ {
+		if turn == 10_000 {
+			t.Fatalf("%d messages do not end", len(m.queue))
+		}
+		next := slices.MinFunc(m.queue, func(a, b *modelMessage) int { return a.visible.Compare(b.visible) })
+		time.Sleep(time.Until(next.visible))
+		visible := m.visible()
+		if err := m.deliver(turn%3, visible[:min(len(visible), 10)], faults{}); err != nil {
+			t.Fatal(err)
+		}
+		m.check(t, accepted, bad)
+	}
+}
