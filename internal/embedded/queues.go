@@ -13,6 +13,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	mathrand "math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
@@ -47,6 +48,9 @@ type QueueConfig struct {
 	// DeadLetterURL is the URL of a queue created before this one. Empty means
 	// that messages stay until deleted, however often they are received.
 	DeadLetterURL string
+	// Disorder is how many later messages overtake one, at random and on
+	// average: SQS keeps the order only roughly. Zero means none.
+	Disorder float64
 }
 
 // Message is one message as a consumer sees it.
@@ -67,7 +71,8 @@ type Message struct {
 // queue is one queue, guarded by the mutex of its Queues.
 type queue struct {
 	cfg      QueueConfig
-	messages []*message    // in order of arrival
+	messages []*message    // by their place
+	arrivals int           // so far
 	changed  chan struct{} // closed and replaced when a message arrives
 }
 
@@ -76,6 +81,7 @@ type message struct {
 	Message
 	sent, visible, firstReceived time.Time
 	receives                     int
+	place                        float64 // that of the arrival, and by Disorder later
 }
 
 // NewQueues returns an SQS without queues.
@@ -101,8 +107,8 @@ func (q *Queues) Create(url string, cfg QueueConfig) {
 	q.queues[url] = &queue{cfg: cfg, changed: make(chan struct{})}
 }
 
-// Receive returns up to limit visible messages, oldest arrival first, and hides
-// them for the visibility timeout. It never waits; Wait does. As in SQS, this is
+// Receive returns up to limit visible messages, oldest arrival first but for the
+// queue's Disorder, and hides them for the visibility timeout. It never waits; Wait does. As in SQS, this is
 // where a message received too often moves to the dead-letter queue, unchanged.
 func (q *Queues) Receive(url string, limit int) []Message {
 	q.mu.Lock()
@@ -141,8 +147,8 @@ func (q *Queues) Delete(url, receiptHandle string) {
 	})
 }
 
-// Messages returns every message of the queue in order of arrival, delayed and
-// hidden ones included, without receiving them.
+// Messages returns every message of the queue in the order of Receive, delayed
+// and hidden ones included, without receiving them.
 func (q *Queues) Messages(url string) []Message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -224,7 +230,11 @@ func (q *Queues) mustFind(url string) *queue {
 }
 
 func (to *queue) add(m *message) {
-	to.messages = append(to.messages, m)
+	to.arrivals++
+	// With exponential delays of mean d, d/2 later messages overtake one.
+	m.place = float64(to.arrivals) + 2*to.cfg.Disorder*mathrand.ExpFloat64()
+	at, _ := slices.BinarySearchFunc(to.messages, m, func(a, b *message) int { return cmp.Compare(a.place, b.place) })
+	to.messages = slices.Insert(to.messages, at, m)
 	close(to.changed)
 	to.changed = make(chan struct{})
 }

@@ -50,6 +50,28 @@ func TestReceiveGivesTheOldestVisibleMessagesUpToTheLimit(t *testing.T) {
 	wantBodies(t, "third receive", q.Receive(jobs, 2))
 }
 
+func TestDisorderIsHowManyLaterMessagesOvertakeOneOnAverage(t *testing.T) {
+	const count, disorder = 2000, 20
+	q := NewQueues()
+	q.Create(jobs, QueueConfig{Disorder: disorder})
+	for i := range count {
+		q.Send(jobs, strconv.Itoa(i), 0)
+	}
+	received := bodies(q.Receive(jobs, count))
+	overtaken := 0
+	for at, body := range received {
+		for _, before := range received[:at] {
+			first, _ := strconv.Atoi(before)
+			if second, _ := strconv.Atoi(body); first > second {
+				overtaken++
+			}
+		}
+	}
+	if mean := float64(overtaken) / count; len(received) != count || mean < disorder/2 || mean > disorder*2 {
+		t.Errorf("%d messages, each overtaken by %.1f later ones on average, want %d", len(received), mean, disorder)
+	}
+}
+
 func TestADelayedMessageBecomesVisibleWhenItsDelayInWholeSecondsIsOver(t *testing.T) {
 	for _, delay := range []time.Duration{5 * time.Second, 4*time.Second + 1} {
 		synctest.Test(t, func(t *testing.T) {
