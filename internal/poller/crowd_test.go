@@ -1,0 +1,166 @@
+package poller_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"refresh-poller/internal/event"
+	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/simcluster"
+)
+
+const (
+	// describeLimit is how many describes may reach the cluster in any second.
+	describeLimit = 20
+	// longestDelay is that of the schedule, MaxPollDelaySeconds.
+	longestDelay = 300 * time.Second
+)
+
+// crowd is a cluster with many jobs, each submitted when its watch begins, and
+// what can be seen of the polls from there.
+//
+// A fair share is one poll in the time in which all watches that are alive can
+// be polled once at the full limit, alive / describeLimit seconds, or in
+// longestDelay if that is more. An interval between two polls, or from the
+// enqueuing to the first, is compared with the fair share at its beginning or at
+// its end, whichever is longer.
+type crowd struct {
+	allEnded func()
+
+	mu     sync.Mutex // guards all below
+	random *rand.Rand
+	jobs   map[int64]*job
+	// alive is how many watches have begun and not ended, left those to come
+	// too.
+	alive, left int
+	// arrivals are when the describes reached the cluster; those from recent on
+	// did in the last second, and at most peak of them in any.
+	arrivals     []time.Time
+	recent, peak int
+	// longest is the longest interval, shares the most fair shares in one.
+	longest time.Duration
+	shares  float64
+}
+
+type job struct {
+	simcluster.Job
+	want  string   // the state in which its watch has to end
+	ends  []string // those of its terminal events
+	began time.Time
+	// polled is when its last interval ended, alive the crowd's then.
+	polled time.Time
+	alive  int
+}
+
+// newCrowd makes jobs that run from 2 s to 2 h, log-uniform. Of a thousand fifty
+// fail, twenty never show up, and five hang. The seed is fixed, but not the ids
+// of messages, which set the jitter: no two runs are the same.
+func newCrowd(count int) *crowd {
+	random := rand.New(rand.NewPCG(1, 0))
+	shapes := []simcluster.Shape{
+		simcluster.Linear, simcluster.None, simcluster.IndexWait,
+		simcluster.SlowStart, simcluster.FastStart, simcluster.Lumps(5),
+	}
+	c := &crowd{random: random, jobs: make(map[int64]*job, count), left: count}
+	for id := int64(1); id <= int64(count); id++ {
+		j := &job{want: milvus.StateCompleted, Job: simcluster.Job{
+			ID:           id,
+			VisibleAfter: time.Duration(random.Int64N(int64(10 * time.Second))),
+			RunsFor:      time.Duration(float64(2*time.Second) * math.Pow(3600, random.Float64())),
+			Shape:        shapes[random.IntN(len(shapes))],
+		}}
+		switch n := random.IntN(1000); {
+		case n < 50:
+			j.Fails, j.want = "out of memory", milvus.StateFailed
+		case n < 70:
+			j.NeverVisible, j.want = true, event.StateNotFound
+		case n < 75:
+			j.Hangs, j.want = true, event.StateExpired
+		}
+		c.jobs[id] = j
+	}
+	return c
+}
+
+func (c *crowd) begin(id int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alive++
+	j := c.jobs[id]
+	j.began, j.polled, j.alive = time.Now(), time.Now(), c.alive
+}
+
+func (c *crowd) end(d event.Detail) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id, _ := strconv.ParseInt(d.JobID, 10, 64)
+	j := c.jobs[id]
+	j.ends = append(j.ends, d.State)
+	c.alive--
+	if c.left--; c.left == 0 {
+		c.allEnded()
+	}
+}
+
+// Describe takes 20 to 300 ms, and one in 200 takes 5 s. The request reaches the
+// cluster at any moment of that time.
+func (c *crowd) Describe(_ context.Context, _ string, id int64) (milvus.Job, error) {
+	there, back := c.way()
+	time.Sleep(there)
+	found, err := c.answer(id)
+	time.Sleep(back)
+	return found, err
+}
+
+func (c *crowd) way() (there, back time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	takes := 20*time.Millisecond + time.Duration(c.random.Int64N(int64(280*time.Millisecond)))
+	if c.random.IntN(200) == 0 {
+		takes = 5 * time.Second
+	}
+	there = time.Duration(c.random.Int64N(int64(takes)))
+	return there, takes - there
+}
+
+func (c *crowd) answer(id int64) (milvus.Job, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, j := time.Now(), c.jobs[id]
+	c.arrived(now)
+	interval := now.Sub(j.polled)
+	share := max(time.Duration(max(c.alive, j.alive))*time.Second/describeLimit, longestDelay)
+	c.longest = max(c.longest, interval)
+	c.shares = max(c.shares, float64(interval)/float64(share))
+	j.polled, j.alive = now, c.alive
+
+	state, progress, found := j.At(now.Sub(j.began))
+	if !found {
+		return milvus.Job{}, &milvus.Error{Kind: milvus.NotFound, Message: fmt.Sprintf("refresh job %d not found", id)}
+	}
+	answer := milvus.Job{State: state, Progress: &progress, StartTime: j.began}
+	if answer.Terminal() {
+		answer.EndTime = j.began.Add(j.RunsFor)
+	}
+	return answer, nil
+}
+
+func (c *crowd) arrived(now time.Time) {
+	c.arrivals = append(c.arrivals, now)
+	for now.Sub(c.arrivals[c.recent]) >= time.Second {
+		c.recent++
+	}
+	c.peak = max(c.peak, len(c.arrivals)-c.recent)
+}
+
+// rate is how many describes a second there were in the first half of them,
+// which the jobs that hang do not stretch.
+func (c *crowd) rate() float64 {
+	half := len(c.arrivals) / 2
+	return float64(half) / c.arrivals[half].Sub(c.arrivals[0]).Seconds()
+}
