@@ -80,6 +80,12 @@ bench: build ## measure a batch beside its bare calls, start, memory, package
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/bench GOARCH=$$(go env GOARCH)
 	@go run ./cmd/bench bin/PollerFunction/bootstrap bin/bench/bootstrap
 
+SOAK_BATCHES ?= 100000
+.PHONY: soak
+soak: ## check that memory stays flat over SOAK_BATCHES (100000) batches
+	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/bench GOARCH=$$(go env GOARCH)
+	@go run ./cmd/bench -soak $(SOAK_BATCHES) bin/bench/bootstrap
+
 .PHONY: load
 load: ## follow 10 000 jobs in simulated time: limit, fairness, ends
 	LOAD_JOBS=10000 go test -count=1 -v -run UnderLoad ./internal/poller

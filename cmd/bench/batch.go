@@ -61,13 +61,13 @@ func newBatch(number int) events.SQSEvent {
 }
 
 // newPoller is wired as the function is, to the SDK's own clients.
-func newPoller(u *upstream) (*poller.Poller, error) {
-	c, err := config.Load(variables(u))
+func newPoller(environ map[string]string, awsURL string) (*poller.Poller, error) {
+	c, err := config.Load(environ)
 	if err != nil {
 		return nil, err
 	}
 	cfg := aws.Config{
-		Region: region, BaseEndpoint: &u.awsURL,
+		Region: region, BaseEndpoint: &awsURL,
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		HTTPClient:  awshttp.NewBuildableClient().WithTimeout(3 * time.Second),
 	}

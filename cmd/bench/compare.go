@@ -98,7 +98,7 @@ func compare(latency time.Duration, pairs int) (*comparison, error) {
 		return nil, err
 	}
 	defer u.close()
-	p, err := newPoller(u)
+	p, err := newPoller(variables(u), u.awsURL)
 	if err != nil {
 		return nil, err
 	}

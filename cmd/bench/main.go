@@ -1,11 +1,13 @@
 // Command bench measures a batch of ten messages beside the bare HTTP calls that
-// the same work needs, and the start, the memory and the package of the function.
-// It exits with 1 if one of docs/performance.md's limits does not hold.
+// the same work needs, and the start, the memory and the package of the function;
+// or, with -soak, whether its memory stays flat. It exits with 1 if one of
+// docs/performance.md's limits does not hold.
 package main
 
 import (
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -32,12 +34,24 @@ var rounds = []struct {
 }{{0, 500}, {20 * time.Millisecond, 100}, {50 * time.Millisecond, 100}}
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: bench PACKAGED_BOOTSTRAP BOOTSTRAP_FOR_THIS_MACHINE")
+	flag.Usage = func() {
+		fmt.Fprintf(os.Stderr, "usage: bench PACKAGED_BOOTSTRAP BOOTSTRAP_FOR_THIS_MACHINE\n"+
+			"       bench -soak BATCHES BOOTSTRAP_FOR_THIS_MACHINE, of at least %d BATCHES\n", fewestBatches)
+	}
+	batches := flag.Int("soak", 0, "")
+	flag.Parse()
+	r := report{out: os.Stdout, kept: true}
+	var err error
+	switch {
+	case *batches == 0 && flag.NArg() == 2:
+		err = r.run(flag.Arg(0), flag.Arg(1))
+	case *batches >= fewestBatches && flag.NArg() == 1:
+		err = r.soak(flag.Arg(0), *batches)
+	default:
+		flag.Usage()
 		os.Exit(2)
 	}
-	r := report{out: os.Stdout, kept: true}
-	if err := r.run(os.Args[1], os.Args[2]); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(2)
 	}

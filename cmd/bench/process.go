@@ -2,7 +2,6 @@ package main
 
 import (
 	"archive/zip"
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-lambda-go/events"
 
 	"refresh-poller/internal/runtimeapi"
 )
@@ -36,12 +37,7 @@ func runProcess(ctx context.Context, bootstrap string, starts, batches int) (pro
 		return out, err
 	}
 	defer u.close()
-	environment := map[string]string{"AWS_ENDPOINT_URL": u.awsURL, "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
-	maps.Copy(environment, variables(u))
-	cfg := runtimeapi.Config{
-		Bootstrap: bootstrap, ARN: "arn:aws:lambda:" + region + ":123456789012:function:poller", Handler: "bootstrap",
-		MemoryMB: 128, LogFormat: "JSON", LogLevel: "TRACE", Timeout: 30 * time.Second, Environment: environment,
-	}
+	cfg := deployed(bootstrap, u)
 	var times []time.Duration
 	var f *runtimeapi.Function
 	for range starts {
@@ -56,43 +52,58 @@ func runProcess(ctx context.Context, bootstrap string, starts, batches int) (pro
 	}
 	defer f.Close()
 	out.start = median(times)
-	if out.atStart, err = peakMemory(f.PID()); err != nil {
+	if _, out.atStart, err = memory(f.PID()); err != nil {
 		return out, err
 	}
 	for number := range batches {
-		payload, err := json.Marshal(newBatch(number))
-		if err != nil {
+		if err := invoke(ctx, f, newBatch(number)); err != nil {
 			return out, err
-		}
-		response, err := f.Invoke(ctx, payload)
-		if err != nil {
-			return out, err
-		}
-		if string(response) != `{"batchItemFailures":[]}` {
-			return out, fmt.Errorf("items of a batch failed: %s", response)
 		}
 	}
 	out.opened = u.sofar().connections
-	out.peak, err = peakMemory(f.PID())
+	_, out.peak, err = memory(f.PID())
 	return out, err
 }
 
-// peakMemory reads how large the process has been in memory. It is not the
-// child's rusage, which begins with what this process had when it forked.
-func peakMemory(pid int) (int64, error) {
-	status, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
+// deployed is the function as it is deployed, but on u.
+func deployed(bootstrap string, u *upstream) runtimeapi.Config {
+	environment := map[string]string{"AWS_ENDPOINT_URL": u.awsURL, "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
+	maps.Copy(environment, variables(u))
+	return runtimeapi.Config{
+		Bootstrap: bootstrap, ARN: "arn:aws:lambda:" + region + ":123456789012:function:poller", Handler: "bootstrap",
+		MemoryMB: 128, LogFormat: "JSON", LogLevel: "TRACE", Timeout: 30 * time.Second, Environment: environment,
+	}
+}
+
+// invoke sends the function a batch of which no item may fail.
+func invoke(ctx context.Context, f *runtimeapi.Function, batch events.SQSEvent) error {
+	payload, err := json.Marshal(batch)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer status.Close()
-	for lines := bufio.NewScanner(status); lines.Scan(); {
-		if text, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
-			var kB int64
-			_, err := fmt.Sscanf(text, "%d kB", &kB)
-			return kB << 10, err
-		}
+	response, err := f.Invoke(ctx, payload)
+	if err == nil && string(response) != `{"batchItemFailures":[]}` {
+		err = fmt.Errorf("items of a batch failed: %s", response)
 	}
-	return 0, errors.New("the kernel does not tell VmHWM")
+	return err
+}
+
+// memory reads how large the process is in memory, and has been at most, in
+// bytes. It is not the child's rusage, which begins with what this process had
+// when it forked.
+func memory(pid int) (now, peak int64, err error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		fmt.Sscanf(line, "VmRSS: %d kB", &now)
+		fmt.Sscanf(line, "VmHWM: %d kB", &peak)
+	}
+	if now == 0 || peak == 0 {
+		return 0, 0, errors.New("the kernel does not tell VmRSS and VmHWM")
+	}
+	return now << 10, peak << 10, nil
 }
 
 // zipped returns the size of the package. SAM deflates a little tighter.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"refresh-poller/internal/milvus"
 )
 
 // The calls, by their header X-Amz-Target.
@@ -27,6 +29,12 @@ type upstream struct {
 	clusterURL, awsURL string
 	servers            [2]*http.Server
 	latency            time.Duration
+	// What follows is set before the first call. jobState returns the state in
+	// which a describe finds the job; with none, the cluster is not ready.
+	jobState func(jobID string) string
+	// sent gets what is sent, before it is confirmed: messages to the URL of
+	// their queue, the details of events to none.
+	sent func(queueURL string, bodies []string)
 
 	mu        sync.Mutex
 	traffic   traffic
@@ -52,7 +60,7 @@ type recorded struct {
 }
 
 func startUpstream(latency time.Duration) (*upstream, error) {
-	u := &upstream{latency: latency, recording: true}
+	u := &upstream{latency: latency, recording: true, jobState: byLastDigit, sent: func(string, []string) {}}
 	var urls [2]string
 	for i := range u.servers {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -93,7 +101,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.count(call, recorded{call, "http://" + r.Host + r.URL.Path, r.Header, body})
 	time.Sleep(u.latency)
 	w.Header().Set("Content-Type", r.Header.Get("Content-Type"))
-	io.WriteString(w, answer(call, body))
+	io.WriteString(w, u.answer(call, body))
 }
 
 func (u *upstream) count(call string, r recorded) {
@@ -130,23 +138,37 @@ func (u *upstream) sofar() traffic {
 	return u.traffic
 }
 
-// answer is the body of a success.
-func answer(call string, body []byte) string {
+// byLastDigit is the state of a job in the batch that is compared.
+func byLastDigit(jobID string) string {
+	if strings.HasSuffix(jobID, completedDigit) {
+		return milvus.StateCompleted
+	}
+	return milvus.StateInProgress
+}
+
+// answer returns the body of the answer to a call.
+func (u *upstream) answer(call string, body []byte) string {
 	var in struct {
-		JobID   json.Number
-		Entries []struct{ ID, MessageBody string }
+		JobID    json.Number
+		QueueURL string
+		Entries  []struct{ ID, MessageBody, Detail string }
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		panic(err) // http.Server logs it and breaks the connection
 	}
-	var results []string
+	var bodies, results []string
 	for _, e := range in.Entries {
 		if call == put {
+			bodies = append(bodies, e.Detail)
 			results = append(results, `{"EventId":"cdc73f9d-aea9-11e3-9d5a-835b769c0d9c"}`)
 			continue
 		}
+		bodies = append(bodies, e.MessageBody)
 		sum := md5.Sum([]byte(e.MessageBody)) // which the SDK checks
 		results = append(results, fmt.Sprintf(`{"Id":%q,"MessageId":"059f36b4-87a3-44ab-83d2-661975830a7d","MD5OfMessageBody":%q}`, e.ID, hex.EncodeToString(sum[:])))
+	}
+	if call == send || call == put {
+		u.sent(in.QueueURL, bodies)
 	}
 	switch call {
 	case send:
@@ -156,10 +178,17 @@ func answer(call string, body []byte) string {
 	case read:
 		return `{"SecretString":"0123456789abcdef"}`
 	}
-	state, progress, ended := "RefreshInProgress", 42, ""
-	if strings.HasSuffix(string(in.JobID), completedDigit) {
-		state, progress, ended = "RefreshCompleted", 100, `,"endTime":1712832093000`
+	return describeAnswer(string(in.JobID), u.jobState(string(in.JobID)))
+}
+
+func describeAnswer(jobID, state string) string {
+	progress, ended := 42, ""
+	switch state {
+	case "":
+		return `{"code":2,"message":"service unavailable"}`
+	case milvus.StateCompleted:
+		progress, ended = 100, `,"endTime":1712832093000`
 	}
 	return fmt.Sprintf(`{"code":0,"data":{"jobId":%s,"collectionName":"ext_books","state":%q,"progress":%d,`+
-		`"externalSource":"volume://my-volume/books","startTime":1712832000000%s}}`, in.JobID, state, progress, ended)
+		`"externalSource":"volume://my-volume/books","startTime":1712832000000%s}}`, jobID, state, progress, ended)
 }
