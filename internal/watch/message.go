@@ -52,6 +52,8 @@ func Parse(body, id string, sent time.Time) (Message, error) {
 		return Message{}, refuse("the body is empty: %s", forms)
 	case !utf8.ValidString(trimmed):
 		return Message{}, refuse("the body is not valid UTF-8: %s", forms)
+	case strings.HasPrefix(trimmed, "\uFEFF"):
+		return Message{}, refuse("the body begins with a byte order mark: leave it out")
 	case trimmed[0] == '{':
 		m, err = parseObject(json.RawMessage(trimmed))
 	default:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"regexp"
 	"strconv"
 	"strings"
@@ -119,23 +120,11 @@ var integer = regexp.MustCompile(`^-?[0-9]{1,19}$`)
 // fields returns the values of the named keys of an object that is valid JSON.
 // Not a struct, for encoding/json would take JOBID for jobId, and the last of
 // two job ids for the one that was meant.
-func fields(raw json.RawMessage, names ...string) (map[string]json.RawMessage, error) {
+func fields(object json.RawMessage, names ...string) (map[string]json.RawMessage, error) {
 	values := make(map[string]json.RawMessage, len(names))
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := dec.Token(); err != nil {
-		return nil, refuse("the body is not valid JSON (%v): %s", err, forms)
-	}
-	for dec.More() {
-		key, err := dec.Token()
-		var value json.RawMessage
-		if err == nil {
-			err = dec.Decode(&value)
-		}
-		if err != nil {
-			return nil, refuse("the body is not valid JSON (%v): %s", err, forms)
-		}
+	for key, value := range members(object) {
 		for _, name := range names {
-			if key != name {
+			if string(key) != name {
 				continue
 			}
 			if values[name] != nil {
@@ -157,6 +146,64 @@ func parseContext(raw json.RawMessage) (json.RawMessage, error) {
 		return nil, refuse("context is nested deeper than the %d levels that an event can carry", maxContextDepth)
 	}
 	return raw, nil
+}
+
+// members returns the keys, unescaped, and the values of an object that is valid
+// JSON, in their order. A json.Decoder would copy each of them.
+func members(object json.RawMessage) iter.Seq2[[]byte, json.RawMessage] {
+	return func(yield func(key []byte, value json.RawMessage) bool) {
+		rest := bytes.TrimLeft(object[1:], jsonSpace)
+		for rest[0] != '}' {
+			n := valueLen(rest)
+			key := unquote(rest[:n])
+			rest = bytes.TrimLeft(rest[n:], jsonSpace+":")
+			n = valueLen(rest)
+			if !yield(key, rest[:n]) {
+				return
+			}
+			rest = bytes.TrimLeft(rest[n:], jsonSpace+",")
+		}
+	}
+}
+
+const jsonSpace = " \t\r\n"
+
+// valueLen returns the length of the value, or key, that a part of a valid JSON
+// object begins with.
+func valueLen(text []byte) int {
+	level, inString := 0, false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case inString && c == '\\':
+			i++
+			continue
+		case c == '"':
+			inString = !inString
+		case inString:
+			continue
+		case c == '{' || c == '[':
+			level++
+		case level > 0 && (c == '}' || c == ']'):
+			level--
+		case level == 0 && strings.IndexByte(jsonSpace+",}", c) >= 0: // behind a number or a word
+			return i
+		}
+		if level == 0 && !inString && strings.IndexByte(`"}]`, c) >= 0 {
+			return i + 1
+		}
+	}
+	return len(text)
+}
+
+// unquote returns the text of a JSON string.
+func unquote(raw json.RawMessage) []byte {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1]
+	}
+	var text string
+	_ = json.Unmarshal(raw, &text) // valid JSON, so this can't fail
+	return []byte(text)
 }
 
 // depth returns how deep objects and arrays are nested in valid JSON.

@@ -2,6 +2,8 @@ package watch
 
 import (
 	"encoding/json"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -57,6 +59,32 @@ type stateJSON struct {
 	Restarts       int    `json:"restarts,omitempty"`
 }
 
+// stateKeys are the keys of a stateJSON.
+var stateKeys = func() (keys []string) {
+	for field := range reflect.TypeFor[stateJSON]().Fields() {
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		keys = append(keys, key)
+	}
+	return keys
+}()
+
+// exact reports whether an object has each of stateKeys at most once, and none
+// in other letters: encoding/json takes ID for id, and the last of two.
+func exact(object json.RawMessage) bool {
+	seen := make([]bool, len(stateKeys))
+	for key := range members(object) {
+		i := slices.IndexFunc(stateKeys, func(known string) bool { return strings.EqualFold(known, string(key)) })
+		if i < 0 {
+			continue
+		}
+		if seen[i] || stateKeys[i] != string(key) {
+			return false
+		}
+		seen[i] = true
+	}
+	return true
+}
+
 func (s State) json() stateJSON {
 	j := stateJSON{
 		Version: stateVersion, ID: s.ID, Since: s.Since.UnixMilli(),
@@ -94,6 +122,8 @@ func parseState(raw json.RawMessage) (State, error) {
 		return State{}, refuse("watch can't be read: %s", right)
 	}
 	switch {
+	case !exact(raw):
+		return State{}, refuse("watch holds a key twice, or in other letters: %s", right)
 	case j.Version != stateVersion:
 		return State{}, refuse("watch has version %d, not %d: %s", j.Version, stateVersion, right)
 	case j.ID == "" || len(j.ID) > 128:
