@@ -1,0 +1,87 @@
+package leak
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// odd has whatever an encoder may escape.
+const odd = `p"a'ss\w/ö&r<d>+ %2B%zz?#:;=‹🔑` + "\u2028"
+
+// encoders write a text as some encoder does.
+var encoders = map[string]func(string) string{
+	"as it is":               func(s string) string { return s },
+	"JSON":                   func(s string) string { raw, _ := json.Marshal(s); return string(raw) },
+	"Go's %q":                strconv.Quote,
+	"Go's %+q":               strconv.QuoteToASCII,
+	"JSON in capital digits": func(s string) string { return capitals(`\u`, asciiJSON(s)) },
+	"JSON in ASCII":          asciiJSON,
+	"JSON of PHP":            func(s string) string { return strings.ReplaceAll(asciiJSON(s), "/", `\/`) },
+	"a query":                url.QueryEscape,
+	"a query in small digits": func(s string) string {
+		return percent.ReplaceAllStringFunc(url.QueryEscape(s), strings.ToLower)
+	},
+	"a path":    url.PathEscape,
+	"user info": func(s string) string { return url.UserPassword("root", s).String() },
+	"a byte a time": func(s string) string {
+		return fmt.Sprintf("%%%s", strings.Join(strings.Fields(fmt.Sprintf("% x", s)), "%"))
+	},
+}
+
+// asciiJSON writes JSON as Python does.
+func asciiJSON(s string) string {
+	var b strings.Builder
+	for _, unit := range []rune(s) {
+		switch {
+		case unit >= 0x10000:
+			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+(unit-0x10000)>>10, 0xdc00+(unit-0x10000)&0x3ff)
+		case unit > '~':
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		case unit == '"' || unit == '\\':
+			b.WriteString(`\` + string(unit))
+		default:
+			b.WriteRune(unit)
+		}
+	}
+	return b.String()
+}
+
+func capitals(mark, s string) string {
+	parts := strings.Split(s, mark)
+	for i := range parts[1:] {
+		parts[i+1] = strings.ToUpper(parts[i+1][:4]) + parts[i+1][4:]
+	}
+	return strings.Join(parts, mark)
+}
+
+func TestACredentialIsFoundInEveryForm(t *testing.T) {
+	for first, inner := range encoders {
+		for second, outer := range encoders {
+			text := "before " + outer("within "+inner(odd)+" within") + " behind"
+			if got := Find(text, "root:"+odd, "root:another"); len(got) != 1 {
+				t.Errorf("%s in %s: found %q in %s", first, second, got, text)
+			}
+		}
+	}
+	marshal := encoders["JSON"]
+	if len(Find(marshal(marshal(marshal(odd))), odd)) != 1 {
+		t.Error("not found under three layers of JSON")
+	}
+	if len(Find("Basic "+base64.StdEncoding.EncodeToString([]byte("root:"+odd)), "root:"+odd)) != 1 {
+		t.Error("not found in base64")
+	}
+}
+
+func TestOnlyWhatIsThereIsFound(t *testing.T) {
+	const text = `{"message": "root is refused: the token of 100 % \u00e9", "x": "\ud83d", "y": "\8"}`
+	if diff := cmp.Diff([]string(nil), Find(text, "root:Milvus", odd, "0123456789abcdef")); diff != "" {
+		t.Error(diff)
+	}
+}
