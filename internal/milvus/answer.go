@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -209,17 +209,24 @@ func cleanSource(source, token string) string {
 	return redact.Source(withoutToken(source, token))
 }
 
+// lastToken is the token of the last call: one lasts for many.
+var lastToken atomic.Pointer[knownToken]
+
+type knownToken struct {
+	token    string
+	literals redact.Literals
+}
+
 // withoutToken takes out the token and, of user:password, the password: an
-// error message may repeat what it refuses, as it is, quoted or escaped.
+// error message may repeat what it refuses.
 func withoutToken(text, token string) string {
-	_, password, _ := strings.Cut(token, ":")
-	var forms []string
-	for _, secret := range []string{token, password} {
-		quoted := strconv.Quote(secret)
-		asJSON, _ := json.Marshal(secret) // a string always marshals
-		forms = append(forms, secret, quoted[1:len(quoted)-1], string(asJSON[1:len(asJSON)-1]), url.QueryEscape(secret), url.PathEscape(secret))
+	known := lastToken.Load()
+	if known == nil || known.token != token {
+		_, password, _ := strings.Cut(token, ":")
+		known = &knownToken{token, redact.NewLiterals(token, password)}
+		lastToken.Store(known)
 	}
-	return redact.Values(text, forms...)
+	return known.literals.Mask(text)
 }
 
 // cut shortens text to limit bytes, between two characters.

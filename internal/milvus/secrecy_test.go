@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"refresh-poller/internal/leak"
 )
 
 const password = "correct-horse-battery"
@@ -16,6 +18,7 @@ var tokens = map[string]struct{ token, secret string }{
 	"user:password":               {"root:" + password, password},
 	"a password with colons":      {"root:" + password + ":x:y", password},
 	"a password with odd letters": {"root:p\"\\&‹ä§$%(" + password + ")", password},
+	"a password of odd letters":   {`root:p"a's/s\%2B+w ö&<r>d‹🔑`, `w ö&<r>d`},
 }
 
 func TestAnAnswerThatEchoesTheCredentialIsFreedOfIt(t *testing.T) {
@@ -84,8 +87,42 @@ func TestAnAnswerThatEchoesTheCredentialIsFreedOfIt(t *testing.T) {
 		for where, echo := range echoes {
 			t.Run(credential+" in the "+where, func(t *testing.T) {
 				got, err := startCluster(t, echo(tt.token)).Describe(t.Context(), tt.token, exactID)
-				if shown := show(got, err); strings.Contains(shown, tt.secret) {
-					t.Errorf("%s holds %s", shown, tt.secret)
+				shown := show(got, err)
+				if strings.Contains(shown, tt.secret) || leak.Find(shown, tt.token) != nil {
+					t.Errorf("%s holds %s", shown, tt.token)
+				}
+			})
+		}
+	}
+}
+
+// A cluster in another language escapes other characters, or in other letters.
+func TestACredentialIsTakenOutInTheFormsThatEncodersGiveIt(t *testing.T) {
+	const token = `root:p"a's/s\%2B+w ö&<r>d‹🔑`
+	forms := map[string]string{
+		"JSON of JavaScript":         `p\"a's/s\\%2B+w ö&<r>d‹🔑`,
+		"JSON of Go":                 `p\"a's/s\\%2B+w ö\u0026\u003cr\u003ed‹🔑`,
+		"JSON of Python":             `p\"a's/s\\%2B+w \u00f6&<r>d\u2039\ud83d\udd11`,
+		"JSON in capital digits":     `p\"a's/s\\%2B+w \u00F6&<r>d\u2039\uD83D\uDD11`,
+		"JSON of PHP":                `p\"a's\/s\\%2B+w \u00f6&<r>d\u2039\ud83d\udd11`,
+		"JSON without an apostrophe": `p\"a\u0027s/s\\%2B+w ö&<r>d‹🔑`,
+		"Go's %+q":                   `p\"a's/s\\%2B+w \u00f6&<r>d\u2039\U0001f511`,
+		"a query":                    `p%22a%27s%2Fs%5C%252B%2Bw+%C3%B6%26%3Cr%3Ed%E2%80%B9%F0%9F%94%91`,
+		"a query in small digits":    `p%22a%27s%2fs%5c%252B%2bw+%c3%b6%26%3cr%3ed%e2%80%b9%f0%9f%94%91`,
+		"a path":                     `p%22a%27s%2Fs%5C%252B+w%20%C3%B6&%3Cr%3Ed%E2%80%B9%F0%9F%94%91`,
+		"a path in small digits":     `p%22a%27s%2fs%5c%252B+w%20%c3%b6&%3cr%3ed%e2%80%b9%f0%9f%94%91`,
+		"encodeURIComponent":         `p%22a's%2Fs%5C%252B%2Bw%20%C3%B6%26%3Cr%3Ed%E2%80%B9%F0%9F%94%91`,
+	}
+	for name, form := range forms {
+		for _, prefix := range []string{"", "root:"} {
+			t.Run(name+" behind "+prefix, func(t *testing.T) {
+				text, _ := json.Marshal("refused: " + prefix + form)
+				source, _ := json.Marshal(`{"path": "s3://bucket/books", "note": "of ` + prefix + form + `"}`)
+				body := success(exactID, fmt.Sprintf(`"state": "RefreshFailed", "reason": %s, "collectionName": %[1]s, "externalSource": %s`, text, source))
+				job, err := read(200, nil, []byte(body), exactID, token)
+				_, failure := read(200, nil, fmt.Appendf(nil, `{"code": 1800, "message": %s}`, text), exactID, token)
+				if shown := show(job, err) + show(Job{}, failure); leak.Find(shown, token) != nil {
+					t.Errorf("%s holds the token", shown)
 				}
 			})
 		}

@@ -1,10 +1,16 @@
 package redact
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
+
+	"refresh-poller/internal/leak"
 )
 
 // planted is a credential that fuzzing doesn't come upon by chance.
@@ -94,6 +100,36 @@ func FuzzText(f *testing.F) {
 			`Authorization: Bearer %s`, `Bearer %s`, `s3://key:%s@bucket/x`, `https://host/x?y=%s`,
 		} {
 			checkPlanted(t, Text, a+" "+fmt.Sprintf(form, planted)+" "+b)
+		}
+	})
+}
+
+// Whatever a credential is, it is found in the forms that encoders give it.
+func FuzzLiterals(f *testing.F) {
+	for _, credential := range []string{
+		"0123456789abcdef", "correct horse", `p"a's/s\%2B+w ö&<r>d‹🔑`, `\\\\`, `%25%25`, `\u0061\u0062`, "++++", "....", "(?i:a)", "a\xffb\xfe", "\u2028\uFFFD",
+	} {
+		f.Add(credential)
+	}
+	f.Fuzz(func(t *testing.T, credential string) {
+		const before, behind = "refused <", "> as such"
+		if len(credential) < minCredential || leak.Find(before+mask+behind, credential) != nil || strings.ContainsFunc(credential, unicode.IsControl) {
+			t.Skip("too short, or everywhere, or for no header")
+		}
+		credential = strings.ReplaceAll(credential, ":", ";") // user:password is two
+		lower := strings.ToLower(credential)
+		literals := NewLiterals(credential, lower)
+		marshalled, _ := json.Marshal(credential)
+		twice, _ := json.Marshal(string(marshalled))
+		for name, form := range map[string]string{
+			"as it is": credential, "JSON": string(marshalled), "JSON in JSON": string(twice),
+			"%q": strconv.Quote(credential), "%+q": strconv.QuoteToASCII(credential),
+			"a query": url.QueryEscape(credential), "a path": url.PathEscape(credential), "a path in a path": url.PathEscape(url.PathEscape(credential)),
+			"small digits": strings.ToLower(url.QueryEscape(lower)),
+		} {
+			if masked := literals.Mask(before + form + behind); !strings.Contains(masked, mask) || leak.Find(masked, credential, lower) != nil {
+				t.Errorf("%s: %q became %q", name, form, masked)
+			}
 		}
 	})
 }

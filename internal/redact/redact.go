@@ -1,7 +1,7 @@
 // Package redact takes credentials out of text that an upstream API sent us,
 // before it reaches a log, a queue message or an event: the location of an
 // external collection ([Source]), an error message ([Text]), or any text that
-// may repeat a credential we hold ourselves ([Values]).
+// may repeat a credential we hold ourselves ([Literals]).
 //
 // It knows credentials by their place (user information and query of a URL,
 // the value of a key that names a secret) or by their look (an authorization
@@ -14,12 +14,6 @@
 // without a scheme and passwords with white space or quotes in them.
 package redact
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-)
-
 const (
 	// mask stands where a credential stood.
 	mask = "***"
@@ -27,10 +21,6 @@ const (
 	// maxRounds bounds how often a text is gone through. Ordinary text settles
 	// in two rounds; only text built to do so needs more.
 	maxRounds = 5
-
-	// minCredential is the length, in bytes, below which a literal credential
-	// would match by chance and garble ordinary text.
-	minCredential = 4
 )
 
 // Source returns externalSource (a JSON text, a URL or a path) without
@@ -48,22 +38,6 @@ func Source(s string) string {
 // access key ids become ***.
 func Text(s string) string {
 	return settle(s, text)
-}
-
-// Values replaces each of the given literal credentials in s by ***. It
-// ignores credentials shorter than 4 bytes: a one-letter password would
-// garble every text.
-func Values(s string, credentials ...string) string {
-	known := slices.DeleteFunc(slices.Clone(credentials), func(c string) bool {
-		return len(c) < minCredential
-	})
-	// The longest first: one that begins with another must go whole.
-	slices.SortFunc(known, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	var pairs []string
-	for _, c := range known {
-		pairs = append(pairs, c, mask)
-	}
-	return strings.NewReplacer(pairs...).Replace(s)
 }
 
 // settle applies step until it changes nothing more, because what one step
