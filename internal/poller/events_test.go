@@ -35,7 +35,7 @@ func TestTheSampleEventsAreWhatTheirNamesSay(t *testing.T) {
 			if err := json.Unmarshal(text, &batch); err != nil {
 				t.Fatal(err)
 			}
-			h := newHarness()
+			h := newHarness(t)
 			h.Settings.Deadline = time.Since(begun) + time.Hour
 			h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return tt.job, nil })
 			response, err := h.Handle(t.Context(), batch)

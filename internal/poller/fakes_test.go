@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"refresh-poller/internal/event"
+	"refresh-poller/internal/leak"
 	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
 )
@@ -115,26 +117,49 @@ func (f *fakeAWS) bodies(queue string) []string {
 	return bodies
 }
 
+// The tokens of the tests, of characters that encoders escape.
+const (
+	token        = `root:p"a's/s\%2B+w ö&<r>d‹🔑`
+	rotatedToken = `root:r"o't/a\%2B+t e&<d>‹🔑`
+)
+
 // harness is a poller on fakes: a cluster whose jobs are all completed, and an
-// AWS that takes everything.
+// AWS that takes everything. Whatever a test does with it, no credential may
+// come out of it.
 type harness struct {
 	*Poller
 	aws          *fakeAWS
 	log, metrics *bytes.Buffer
+
+	mu          sync.Mutex
+	credentials []string
+	// written are further places to look for them.
+	written map[string]func() string
 }
 
-func newHarness() *harness {
+func newHarness(t *testing.T) *harness {
 	h := &harness{
 		aws: &fakeAWS{messages: map[string][]sqstypes.SendMessageBatchRequestEntry{}},
 		log: &bytes.Buffer{}, metrics: &bytes.Buffer{},
+		written: map[string]func() string{},
 	}
+	h.written["the log"], h.written["the metrics"] = h.log.String, h.metrics.String
+	h.written["a message"] = func() string { return inFull(h.aws.messages) }
+	h.written["an event"] = func() string { return inFull(h.aws.published) }
+	t.Cleanup(func() {
+		for place, text := range h.written {
+			for _, credential := range leak.Find(text(), h.credentials...) {
+				t.Errorf("the credential %s is in %s", credential, place)
+			}
+		}
+	})
 	s := settings
 	s.Deadline = 10 * 365 * 24 * time.Hour // the messages below are from 2024
 	h.Poller = &Poller{
 		Settings: s, JobQueueURL: jobQueue, DeadLetterQueueURL: deadLetterQueue,
 		EventBusName: "bus", EventSource: "refresh-poller",
 		Cluster:     fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return completed.Job, nil }),
-		Tokens:      fakeTokens(func(context.Context, time.Time) (string, error) { return "token", nil }),
+		Tokens:      fakeTokens(func(context.Context, time.Time) (string, error) { return token, nil }),
 		SQS:         h.aws,
 		EventBridge: h.aws,
 		Limiter:     limiter.New(1000),
@@ -143,6 +168,34 @@ func newHarness() *harness {
 		Stack:       "stack-1",
 	}
 	return h
+}
+
+// Handle is the Poller's. It remembers the tokens that are handed out, and what
+// is returned.
+func (h *harness) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+	p := *h.Poller
+	p.Tokens = fakeTokens(func(ctx context.Context, newerThan time.Time) (string, error) {
+		token, err := h.Tokens.Token(ctx, newerThan)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if token != "" && !slices.Contains(h.credentials, token) {
+			h.credentials = append(h.credentials, token)
+		}
+		return token, err
+	})
+	response, err := p.Handle(ctx, batch)
+	returned := inFull(response) + fmt.Sprint(err)
+	h.written["what is returned for "+returned] = func() string { return returned }
+	return response, err
+}
+
+// inFull writes all of a value: JSON follows its pointers.
+func inFull(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
 }
 
 // handle returns the ids of the failed items: the bodies' numbers, from 0.

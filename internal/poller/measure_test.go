@@ -57,7 +57,7 @@ func lineWith(changes map[string]any) map[string]any {
 
 func TestABatchIsMeasuredInOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHarness()
+		h := newHarness(t)
 		h.Settings.PublishProgress = true
 		start := time.Now()
 		h.Cluster = fakeCluster(func(_ context.Context, _ string, jobID int64) (milvus.Job, error) {
@@ -112,11 +112,11 @@ func TestMeasuresOf(t *testing.T) {
 		"a rotated credential": {
 			func(h *harness) {
 				h.Tokens = fakeTokens(func(_ context.Context, newerThan time.Time) (string, error) {
-					return map[bool]string{true: "old", false: "new"}[newerThan.IsZero()], nil
+					return map[bool]string{true: token, false: rotatedToken}[newerThan.IsZero()], nil
 				})
-				h.Cluster = fakeCluster(func(ctx context.Context, token string, jobID int64) (milvus.Job, error) {
-					if token == "old" {
-						return refuse(ctx, token, jobID)
+				h.Cluster = fakeCluster(func(ctx context.Context, current string, jobID int64) (milvus.Job, error) {
+					if current == token {
+						return refuse(ctx, current, jobID)
 					}
 					return running.Job, nil
 				})
@@ -157,7 +157,7 @@ func TestMeasuresOf(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHarness()
+				h := newHarness(t)
 				tt.prepare(h)
 				describe := h.Cluster.Describe
 				h.Cluster = fakeCluster(func(ctx context.Context, token string, jobID int64) (milvus.Job, error) {

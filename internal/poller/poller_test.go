@@ -24,7 +24,7 @@ import (
 )
 
 func TestABatchOfEveryKindIsDealtWithInOneTurn(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = fakeCluster(func(_ context.Context, _ string, jobID int64) (milvus.Job, error) {
 		switch jobID {
 		case 1:
@@ -63,7 +63,7 @@ func TestABatchOfEveryKindIsDealtWithInOneTurn(t *testing.T) {
 
 func TestTenJobsCostTenDescribesAndOneCall(t *testing.T) {
 	var describes atomic.Int32
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
 		describes.Add(1)
 		return running.Job, nil
@@ -76,7 +76,7 @@ func TestTenJobsCostTenDescribesAndOneCall(t *testing.T) {
 
 func TestTheSameJobIsDescribedOnce(t *testing.T) {
 	var describes atomic.Int32
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
 		describes.Add(1)
 		return completed.Job, nil
@@ -98,7 +98,7 @@ func TestTheSameJobIsDescribedOnce(t *testing.T) {
 
 func TestJobsAreDescribedConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHarness()
+		h := newHarness(t)
 		h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
 			time.Sleep(time.Second)
 			return completed.Job, nil
@@ -113,7 +113,7 @@ func TestJobsAreDescribedConcurrently(t *testing.T) {
 
 func TestIdsAreExactInTheEventAndTheNextMessage(t *testing.T) {
 	for _, id := range []int64{9223372036854775807, exactID} {
-		h := newHarness()
+		h := newHarness(t)
 		h.Cluster = fakeCluster(func(_ context.Context, _ string, jobID int64) (milvus.Job, error) {
 			if jobID != id {
 				t.Errorf("described %d, want %d", jobID, id)
@@ -134,7 +134,7 @@ func TestIdsAreExactInTheEventAndTheNextMessage(t *testing.T) {
 }
 
 func TestAPanicFailsOnlyItsOwnJob(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = fakeCluster(func(_ context.Context, _ string, jobID int64) (milvus.Job, error) {
 		if jobID == 2 {
 			panic("a bug")
@@ -155,20 +155,20 @@ func TestAPanicFailsOnlyItsOwnJob(t *testing.T) {
 func TestARefusedCredentialIsReadAgainOnceABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
-		token, readAt, reads := "old", time.Now().Add(-time.Second), 0
-		h := newHarness()
+		current, readAt, reads := token, time.Now().Add(-time.Second), 0
+		h := newHarness(t)
 		h.Tokens = fakeTokens(func(_ context.Context, newerThan time.Time) (string, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if !readAt.After(newerThan) {
-				token, readAt = "new", time.Now()
+				current, readAt = rotatedToken, time.Now()
 				reads++
 			}
-			return token, nil
+			return current, nil
 		})
 		refuse := func(token string) error {
 			time.Sleep(time.Millisecond)
-			if token != "new" {
+			if token != rotatedToken {
 				return &milvus.Error{Kind: milvus.Refused, Message: "user hasn't authenticated"}
 			}
 			return nil
@@ -185,7 +185,7 @@ func TestARefusedCredentialIsReadAgainOnceABatch(t *testing.T) {
 
 func TestACredentialRefusedTwiceKeepsTheJob(t *testing.T) {
 	var describes atomic.Int32
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
 		describes.Add(1)
 		return milvus.Job{}, &milvus.Error{Kind: milvus.Refused, Message: "user hasn't authenticated"}
@@ -202,12 +202,12 @@ func TestACredentialRefusedTwiceKeepsTheJob(t *testing.T) {
 }
 
 func TestARefusalStandsWhenTheSecretCannotBeReadAgain(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Tokens = fakeTokens(func(_ context.Context, newerThan time.Time) (string, error) {
 		if !newerThan.IsZero() {
 			return "", errors.New("access denied")
 		}
-		return "old", nil
+		return token, nil
 	})
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
 		return milvus.Job{}, &milvus.Error{Kind: milvus.Refused, Message: "no"}
@@ -219,7 +219,7 @@ func TestARefusalStandsWhenTheSecretCannotBeReadAgain(t *testing.T) {
 }
 
 func TestASecretThatCannotBeReadKeepsTheJob(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Tokens = fakeTokens(func(context.Context, time.Time) (string, error) {
 		return "", errors.New("read the secret: " + strings.Repeat("x", 5000))
 	})
@@ -246,7 +246,7 @@ func TestAThrottledAnswerHoldsBackTheRestOfTheBatch(t *testing.T) {
 		var mu sync.Mutex
 		var asked []time.Duration
 		start := time.Now()
-		h := newHarness()
+		h := newHarness(t)
 		h.Limiter = limiter.New(1)
 		h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
 			mu.Lock()
@@ -266,7 +266,7 @@ func TestAThrottledAnswerHoldsBackTheRestOfTheBatch(t *testing.T) {
 
 func TestWhatIsNotReachedInTimeIsReenqueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHarness()
+		h := newHarness(t)
 		h.Limiter = limiter.New(0.2) // one in five seconds
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
@@ -286,7 +286,7 @@ func TestWhatIsNotReachedInTimeIsReenqueued(t *testing.T) {
 
 func TestAClusterThatNeverAnswersLeavesTimeToSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHarness()
+		h := newHarness(t)
 		h.Cluster = fakeCluster(func(ctx context.Context, _ string, _ int64) (milvus.Job, error) {
 			<-ctx.Done()
 			return milvus.Job{}, &milvus.Error{Kind: milvus.Temporary, Message: "no answer"}
@@ -302,14 +302,14 @@ func TestAClusterThatNeverAnswersLeavesTimeToSend(t *testing.T) {
 }
 
 func TestAnEmptyBatchIsNoWork(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	if failed := h.handle(t); failed != nil || h.aws.sendCalls+h.aws.putCalls != 0 {
 		t.Error("something was sent")
 	}
 }
 
 func TestAWatchBeginsWithItsFirstMessage(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return running.Job, nil })
 	h.handle(t, "1")
 	m, err := watch.Parse(h.aws.bodies(jobQueue)[0], "another", begun.Add(time.Hour))
@@ -319,7 +319,7 @@ func TestAWatchBeginsWithItsFirstMessage(t *testing.T) {
 }
 
 func TestEveryDecisionIsALine(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = fakeCluster(func(_ context.Context, _ string, jobID int64) (milvus.Job, error) {
 		switch jobID {
 		case exactID:

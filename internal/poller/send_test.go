@@ -28,7 +28,7 @@ var half = fakeCluster(func(_ context.Context, _ string, jobID int64) (milvus.Jo
 })
 
 func TestAnEntryThatFailsOnceIsSentAgain(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = half
 	seen := map[string]bool{}
 	once := func(text string) bool {
@@ -49,7 +49,7 @@ func TestAnEntryThatFailsOnceIsSentAgain(t *testing.T) {
 }
 
 func TestOnlyTheMessagesOfEntriesThatFailTwiceFail(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = half
 	h.aws.refuseMessage = func(body string) bool { return strings.HasPrefix(body, `{"jobId":6,`) || body == "bad" }
 	h.aws.refuseEvent = func(detail string) bool { return strings.Contains(detail, `"jobId":"2"`) }
@@ -66,7 +66,7 @@ func TestOnlyTheMessagesOfEntriesThatFailTwiceFail(t *testing.T) {
 }
 
 func TestACallThatFailsFailsEveryMessageInIt(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = half
 	h.aws.err = errors.New("connection reset")
 	if failed := h.handle(t, "1", "6", "bad"); !slices.Equal(failed, []string{"0", "1", "2"}) {
@@ -78,7 +78,7 @@ func TestACallThatFailsFailsEveryMessageInIt(t *testing.T) {
 }
 
 func TestProgressThatIsNotTakenIsSeenAgainByTheNextPoll(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Settings.PublishProgress = true
 	h.Cluster = half
 	h.aws.refuseEvent = func(detail string) bool { return strings.Contains(detail, `"jobId":"6"`) }
@@ -108,7 +108,7 @@ func TestProgressThatIsNotTakenIsSeenAgainByTheNextPoll(t *testing.T) {
 
 func TestAnEventBusThatHangsLeavesTimeToSendMessagesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHarness()
+		h := newHarness(t)
 		h.Settings.PublishProgress = true
 		h.Cluster = half
 		h.EventBridge = hangingBus{}
@@ -140,7 +140,7 @@ func (silentAWS) PutEvents(context.Context, *eventbridge.PutEventsInput, ...func
 }
 
 func TestWhatIsNotConfirmedFails(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.Cluster = half
 	h.SQS, h.EventBridge = silentAWS{}, silentAWS{}
 	if failed := h.handle(t, "1", "6", "bad"); !slices.Equal(failed, []string{"0", "1", "2"}) {
@@ -188,7 +188,7 @@ func TestCallsAreSplitOnlyWhereTheLimitsDemand(t *testing.T) {
 
 func TestARejectedMessageIsUnchangedAndSaysWhy(t *testing.T) {
 	const body = " {\"jobId\":\t1.50, \"note\":\"<&é\u2028>\"}\n"
-	h := newHarness()
+	h := newHarness(t)
 	h.handle(t, body)
 	letter := h.aws.messages[deadLetterQueue][0]
 	if *letter.MessageBody != body || letter.DelaySeconds != 0 {
@@ -213,7 +213,7 @@ func TestAMessageThatFillsSQSIsRejectedWithWhatFits(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			h := newHarness()
+			h := newHarness(t)
 			if failed := h.handle(t, strings.Repeat("x", maxMessageBytes-tt.room)); failed != nil {
 				t.Fatal("the item failed")
 			}
@@ -230,7 +230,7 @@ func TestAMessageThatFillsSQSIsRejectedWithWhatFits(t *testing.T) {
 }
 
 func TestTheLargestEventsOfABatchFitOneCall(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	job := failed.Job
 	job.Reason, job.ExternalSource = strings.Repeat("é", 2<<10), strings.Repeat("<", 8<<10)
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return job, nil })

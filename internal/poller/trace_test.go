@@ -9,7 +9,7 @@ import (
 const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:a87bd80c:0"
 
 func TestTheTraceIsInTheLogAndOnTheEvents(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	ctx := context.WithValue(t.Context(), "x-amzn-trace-id", trace) //lint:ignore SA1029 the key is aws-lambda-go's
 	if _, err := h.Handle(ctx, batchOf("1")); err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func TestTheTraceIsInTheLogAndOnTheEvents(t *testing.T) {
 }
 
 func TestWithoutATraceNothingIsSaidOfIt(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.handle(t, "1")
 	if h.aws.published[0].TraceHeader != nil || strings.Contains(h.log.String(), "traceId") {
 		t.Error("a trace was made up")

@@ -51,11 +51,14 @@ func newWired(t *testing.T, w *wire) *harness {
 	t.Helper()
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
+	const secretKey, sessionToken = "role's+secret/access+key", "role's/session+token=="
 	cfg := aws.Config{
 		Region: "eu-central-1", BaseEndpoint: &server.URL,
-		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		Credentials: credentials.NewStaticCredentialsProvider("id", secretKey, sessionToken),
 	}
-	h := newHarness()
+	h := newHarness(t)
+	h.credentials = []string{secretKey, sessionToken}
+	h.written["a call of AWS"] = func() string { return inFull(w.calls) }
 	h.Cluster = half
 	h.SQS, h.EventBridge = sqs.NewFromConfig(cfg), eventbridge.NewFromConfig(cfg)
 	return h
