@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/leak"
 )
 
 // result is what a run of the command left behind.
@@ -19,6 +21,7 @@ type result struct {
 }
 
 // runWith runs the command to its end and hands each line of stderr to onLine.
+// Whatever the command is, it must show no credential.
 func runWith(ctx context.Context, t *testing.T, environ map[string]string, onLine func(string), args ...string) result {
 	t.Helper()
 	outRead, stdout := pipe(t)
@@ -27,7 +30,16 @@ func runWith(ctx context.Context, t *testing.T, environ map[string]string, onLin
 	status := run(ctx, args, environ, stdout, stderr)
 	stdout.Close()
 	stderr.Close()
-	return result{status, <-out, <-errors}
+	got := result{status, <-out, <-errors}
+	// The first two are the demo's.
+	credentials := []string{demoToken, "key:secret@orders", password}
+	if token := strings.TrimSpace(environ["CLUSTER_TOKEN"]); token != "" {
+		credentials = append(credentials, token)
+	}
+	if found := leak.Find(got.stdout+got.stderr, credentials...); found != nil {
+		t.Errorf("the credentials %q are shown:\n%s%s", found, got.stdout, got.stderr)
+	}
+	return got
 }
 
 // runUntil runs the command until stderr has a line with the text in it, then
