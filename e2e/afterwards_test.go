@@ -14,13 +14,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"refresh-poller/internal/leak"
 	"refresh-poller/internal/simcluster"
 )
 
 // everyCredential has all that were used, and those that the cluster sent.
 var everyCredential = []string{
 	plainToken, tokenBeforeRotation, tokenAfterRotation, password,
-	functionSecretKey, functionSessionToken,
+	functionKeyID, functionSecretKey, functionSessionToken,
 	sourceSecret, reasonSecret, simcluster.LeakedAccessKey,
 }
 
@@ -56,10 +57,8 @@ func (s *stack) afterwards(t *testing.T) {
 	s.wantCleanLogs(t)
 	s.wantCalls(t)
 	for name, text := range s.written() {
-		for _, credential := range everyCredential {
-			if strings.Contains(text, credential) {
-				t.Errorf("the credential %q is in %s", credential, name)
-			}
+		for _, credential := range leak.Find(text, everyCredential...) {
+			t.Errorf("the credential %q is in %s", credential, name)
 		}
 	}
 }

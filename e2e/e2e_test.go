@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,12 +15,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// The tokens of the clusters. The secrets hold them in all three forms.
+// The tokens of the clusters. The secrets hold them in all three forms. Two have
+// characters that encoders escape.
 const (
 	plainToken          = "token-0-of-the-main-stack"
 	tokenBeforeRotation = "token-1-before-the-rotation"
-	tokenAfterRotation  = "token-2-after-the-rotation"
-	password            = "password-of-the-named-bus-stack"
+	tokenAfterRotation  = `token-2-"after"/the'rotation\%2B+&<r>‹🔑`
+	password            = `password "of"/the'named\bus%2B+&<stack>‹🔑`
 )
 
 const namedBus = "team.orders_1-refresh"
@@ -33,7 +35,7 @@ var orders = map[string]struct {
 }{
 	"main": {plainToken, plainToken, parameters{}},
 	"busy": {tokenBeforeRotation, `{"token": "` + tokenBeforeRotation + `"}`, parameters{"DescribeRateLimit": "8"}},
-	"bus": {"poller:" + password, `{"username": "poller", "password": "` + password + `"}`, parameters{
+	"bus": {"poller:" + password, `{"username": "poller", "password": ` + strconv.Quote(password) + `}`, parameters{
 		"EventBusName": namedBus, "PublishProgress": "true", "LogLevel": "DEBUG", "EventArchiveDays": "1",
 		"AlarmTopicArn":               "arn:aws:sns:" + region + ":" + account + ":on-call",
 		"ClusterTokenSecretKmsKeyArn": "arn:aws:kms:" + region + ":" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab",
