@@ -1,0 +1,56 @@
+package stack
+
+import (
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// SECURITY.md names the tests that hold what it claims.
+func TestSecurityNamesTestsThatThereAre(t *testing.T) {
+	claims := security(t)
+	var tests strings.Builder
+	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile("../../" + path)
+		tests.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`((?:Test|Benchmark)[A-Za-z0-9]+)`").FindAllStringSubmatch(claims, -1)
+	if len(names) < 10 {
+		t.Errorf("only %d tests are named", len(names))
+	}
+	for _, name := range names {
+		if !strings.Contains(tests.String(), "func "+name[1]+"(") {
+			t.Errorf("there is no %s", name[1])
+		}
+	}
+}
+
+func TestSecurityListsWhatIAMAllows(t *testing.T) {
+	claims := security(t)
+	for _, statement := range statements(at[object](t, template(t), "Resources", "PollerRole", "Properties")["Policies"]) {
+		for _, action := range list(statement["Action"]) {
+			_, name, _ := strings.Cut(action.(string), ":")
+			if !strings.Contains(claims, "`"+name+"`") && !strings.Contains(claims, "`"+action.(string)+"`") {
+				t.Errorf("%s is not listed", action)
+			}
+		}
+	}
+}
+
+func security(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
