@@ -38,7 +38,7 @@ var encoders = map[string]func(string) string{
 // asciiJSON writes JSON as Python does.
 func asciiJSON(s string) string {
 	var b strings.Builder
-	for _, unit := range []rune(s) {
+	for _, unit := range s {
 		switch {
 		case unit >= 0x10000:
 			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+(unit-0x10000)>>10, 0xdc00+(unit-0x10000)&0x3ff)

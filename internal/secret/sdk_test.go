@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/leak"
 )
 
 // newSDKReader returns a reader with the SDK's own client of a server.
@@ -49,33 +52,38 @@ func TestABinarySecretIsRead(t *testing.T) {
 }
 
 func TestAFailedReadSaysWhyAndNotWhat(t *testing.T) {
-	const hidden = "correct-horse-battery"
-	tests := map[string]struct {
-		status     int
-		body, want string
-	}{
-		"access denied":      {400, `{"__type": "AccessDeniedException", "Message": "not authorized"}`, "AccessDeniedException"},
-		"no such secret":     {400, `{"__type": "ResourceNotFoundException", "Message": "can't find it"}`, "can't find it"},
-		"half an answer":     {200, `{"SecretString": "` + hidden, "deserialization failed"},
-		"a text that isn't":  {200, `{"SecretString": ["` + hidden + `"]}`, "deserialization failed"},
-		"a binary in no way": {200, `{"SecretBinary": "` + hidden + `!"}`, "deserialization failed"},
-		"neither":            {200, `{"Name": "` + hidden + `"}`, errForm.Error()},
-		"a bad form":         {200, `{"SecretString": "{\"tokn\": \"` + hidden + `\"}"}`, errForm.Error()},
-		"a header's end":     {200, `{"SecretString": "` + hidden + `\r\nX-Evil: ` + hidden + `"}`, errBytes.Error()},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			r := newSDKReader(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(tt.status)
-				_, _ = io.WriteString(w, tt.body)
+	// The second stands in JSON, as Secrets Manager answers.
+	for hidden, credential := range map[string]string{
+		"correct-horse-battery": "correct-horse-battery",
+		`c\"o'r/r\\e%2Bc+t ö&<h>‹🔑`: `c"o'r/r\e%2Bc+t ö&<h>‹🔑`,
+	} {
+		tests := map[string]struct {
+			status     int
+			body, want string
+		}{
+			"access denied":      {400, `{"__type": "AccessDeniedException", "Message": "not authorized"}`, "AccessDeniedException"},
+			"no such secret":     {400, `{"__type": "ResourceNotFoundException", "Message": "can't find it"}`, "can't find it"},
+			"half an answer":     {200, `{"SecretString": "` + hidden, "deserialization failed"},
+			"a text that isn't":  {200, `{"SecretString": ["` + hidden + `"]}`, "deserialization failed"},
+			"a binary in no way": {200, `{"SecretBinary": "` + hidden + `!"}`, "deserialization failed"},
+			"neither":            {200, `{"Name": "` + hidden + `"}`, errForm.Error()},
+			"a bad form":         {200, `{"SecretString": "{\"tokn\": \"` + hidden + `\"}"}`, errForm.Error()},
+			"a header's end":     {200, `{"SecretString": "` + hidden + `\r\nX-Evil: ` + hidden + `"}`, errBytes.Error()},
+		}
+		for name, tt := range tests {
+			t.Run(name+" of "+credential[:3], func(t *testing.T) {
+				r := newSDKReader(t, func(w http.ResponseWriter, _ *http.Request) {
+					w.WriteHeader(tt.status)
+					_, _ = io.WriteString(w, tt.body)
+				})
+				_, err := r.Token(t.Context(), time.Time{})
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Fatalf("got %v, want %q in it", err, tt.want)
+				}
+				if leak.Find(fmt.Sprintf("%v %+v %#v", err, err, err), credential) != nil {
+					t.Errorf("%v holds the secret", err)
+				}
 			})
-			_, err := r.Token(t.Context(), time.Time{})
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Fatalf("got %v, want %q in it", err, tt.want)
-			}
-			if strings.Contains(err.Error(), hidden) {
-				t.Errorf("%v holds the secret", err)
-			}
-		})
+		}
 	}
 }
