@@ -63,17 +63,17 @@ func sendingOn(begin, again string) http.HandlerFunc {
 	}
 }
 
-// bomb is an answer of a few kilobytes that unpacks to a right one of 100 MB.
+// bomb is an answer of some kilobytes that unpacks to a right one of 100 MB: parts
+// packed one by one unpack as one.
 var bomb = sync.OnceValue(func() string {
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	_, _ = io.WriteString(w, success(exactID, inProgress))
-	spaces := bytes.Repeat([]byte(" "), 1<<20)
-	for range 100 {
-		_, _ = w.Write(spaces)
+	packed := func(text string) string {
+		var out bytes.Buffer
+		w := gzip.NewWriter(&out)
+		_, _ = io.WriteString(w, text)
+		_ = w.Close()
+		return out.String()
 	}
-	_ = w.Close()
-	return packed.String()
+	return packed(success(exactID, inProgress)) + strings.Repeat(packed(strings.Repeat(" ", 1<<20)), 100)
 })
 
 var hostileAnswers = map[string]struct {

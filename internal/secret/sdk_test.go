@@ -54,7 +54,7 @@ func TestABinarySecretIsRead(t *testing.T) {
 func TestAFailedReadSaysWhyAndNotWhat(t *testing.T) {
 	// The second stands in JSON, as Secrets Manager answers.
 	for hidden, credential := range map[string]string{
-		"correct-horse-battery": "correct-horse-battery",
+		"correct-horse-battery":     "correct-horse-battery",
 		`c\"o'r/r\\e%2Bc+t ö&<h>‹🔑`: `c"o'r/r\e%2Bc+t ö&<h>‹🔑`,
 	} {
 		tests := map[string]struct {
