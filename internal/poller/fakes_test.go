@@ -174,9 +174,10 @@ func newHarness(t *testing.T) *harness {
 // Handle is the Poller's. It remembers the tokens that are handed out, and what
 // is returned.
 func (h *harness) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	p := *h.Poller
-	p.Tokens = fakeTokens(func(ctx context.Context, newerThan time.Time) (string, error) {
-		token, err := h.Tokens.Token(ctx, newerThan)
+	tokens := h.Tokens
+	defer func() { h.Tokens = tokens }()
+	h.Tokens = fakeTokens(func(ctx context.Context, newerThan time.Time) (string, error) {
+		token, err := tokens.Token(ctx, newerThan)
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if token != "" && !slices.Contains(h.credentials, token) {
@@ -184,7 +185,7 @@ func (h *harness) Handle(ctx context.Context, batch events.SQSEvent) (events.SQS
 		}
 		return token, err
 	})
-	response, err := p.Handle(ctx, batch)
+	response, err := h.Poller.Handle(ctx, batch)
 	returned := inFull(response) + fmt.Sprint(err)
 	h.written["what is returned for "+returned] = func() string { return returned }
 	return response, err

@@ -17,8 +17,8 @@ func bodyOf(polls int) string {
 	return watch.Message{JobID: 7, Watch: watch.State{ID: "watch-1", Since: begun, Polls: polls}}.Body()
 }
 
-func runningHarness() (h *harness, describes *atomic.Int32) {
-	h, describes = newHarness(), &atomic.Int32{}
+func runningHarness(t *testing.T) (h *harness, describes *atomic.Int32) {
+	h, describes = newHarness(t), &atomic.Int32{}
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
 		describes.Add(1)
 		return running.Job, nil
@@ -29,7 +29,7 @@ func runningHarness() (h *harness, describes *atomic.Int32) {
 func TestAWatchThatWasSentOnIsNotSentOnAgain(t *testing.T) {
 	for name, polls := range map[string]int{"the same poll": 5, "an earlier poll": 2, "the first message": 0} {
 		t.Run(name, func(t *testing.T) {
-			h, describes := runningHarness()
+			h, describes := runningHarness(t)
 			h.handle(t, bodyOf(5))
 			if failed := h.handle(t, bodyOf(polls)); failed != nil {
 				t.Errorf("items %v failed", failed)
@@ -48,7 +48,7 @@ func TestAWatchThatWasSentOnIsNotSentOnAgain(t *testing.T) {
 }
 
 func TestAnotherWatchOfTheSameJobIsPolled(t *testing.T) {
-	h, _ := runningHarness()
+	h, _ := runningHarness(t)
 	h.handle(t, bodyOf(5))
 	h.handle(t, "7")
 	if n := len(h.aws.bodies(jobQueue)); n != 2 {
@@ -57,7 +57,7 @@ func TestAnotherWatchOfTheSameJobIsPolled(t *testing.T) {
 }
 
 func TestTheNextPollIsMade(t *testing.T) {
-	h, describes := runningHarness()
+	h, describes := runningHarness(t)
 	h.handle(t, bodyOf(5))
 	h.handle(t, h.aws.bodies(jobQueue)[0])
 	if len(h.aws.bodies(jobQueue)) != 2 || describes.Load() != 2 {
@@ -66,7 +66,7 @@ func TestTheNextPollIsMade(t *testing.T) {
 }
 
 func TestAWatchThatHasEndedHasNoOtherEnd(t *testing.T) {
-	h := newHarness()
+	h := newHarness(t)
 	h.handle(t, bodyOf(5))
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return failed.Job, nil })
 	h.handle(t, bodyOf(5))
@@ -91,7 +91,7 @@ func TestARedeliveryAfterAFailedSendIsNeverDropped(t *testing.T) {
 	} {
 		for outcome, job := range map[string]milvus.Job{"sent on": running.Job, "ended": completed.Job} {
 			t.Run(name+", a watch to be "+outcome, func(t *testing.T) {
-				h := newHarness()
+				h := newHarness(t)
 				h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return job, nil })
 				breakDown(h.aws, true)
 				for range 3 {
@@ -112,7 +112,7 @@ func TestARedeliveryAfterAFailedSendIsNeverDropped(t *testing.T) {
 }
 
 func TestAMessageThatWasNotReachedIsNotBehindItsCopy(t *testing.T) {
-	h, _ := runningHarness()
+	h, _ := runningHarness(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 2 {
@@ -126,7 +126,7 @@ func TestAMessageThatWasNotReachedIsNotBehindItsCopy(t *testing.T) {
 }
 
 func TestOfTwoChainsInOneBatchTheForemostGoesOn(t *testing.T) {
-	h, describes := runningHarness()
+	h, describes := runningHarness(t)
 	h.handle(t, bodyOf(4), "8", bodyOf(6), bodyOf(6), bodyOf(5))
 	sent := h.aws.bodies(jobQueue)
 	if len(sent) != 2 || !strings.Contains(sent[1], `"polls":7`) || describes.Load() != 2 {
@@ -145,7 +145,7 @@ func TestTheForemostStaysInTheQueueWhereItCannotBeSent(t *testing.T) {
 	}
 	for name, breakIt := range breaks {
 		t.Run(name, func(t *testing.T) {
-			h, _ := runningHarness()
+			h, _ := runningHarness(t)
 			breakIt(h)
 			if failed := h.handle(t, bodyOf(4), bodyOf(6), bodyOf(5)); !slices.Equal(failed, []string{"1"}) {
 				t.Errorf("items %v failed, want 1", failed)

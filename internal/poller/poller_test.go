@@ -124,7 +124,7 @@ func TestIdsAreExactInTheEventAndTheNextMessage(t *testing.T) {
 		if !strings.Contains(*h.aws.published[0].Detail, fmt.Sprintf(`"jobId":"%d"`, id)) {
 			t.Errorf("event %s", *h.aws.published[0].Detail)
 		}
-		h = newHarness()
+		h = newHarness(t)
 		h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return running.Job, nil })
 		h.handle(t, strconv.FormatInt(id, 10))
 		if !strings.HasPrefix(h.aws.bodies(jobQueue)[0], fmt.Sprintf(`{"jobId":%d,`, id)) {
