@@ -149,7 +149,9 @@ func parseContext(raw json.RawMessage) (json.RawMessage, error) {
 }
 
 // members returns the keys, unescaped, and the values of an object that is valid
-// JSON, in their order. A json.Decoder would copy each of them.
+// JSON, in their order. A json.Decoder would copy each of them, and take five to
+// ten times as long for a mebibyte of small ones: a second, where the function
+// has a fraction of a core (BenchmarkParseHostile).
 func members(object json.RawMessage) iter.Seq2[[]byte, json.RawMessage] {
 	return func(yield func(key []byte, value json.RawMessage) bool) {
 		rest := bytes.TrimLeft(object[1:], jsonSpace)
