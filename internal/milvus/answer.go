@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -209,24 +208,11 @@ func cleanSource(source, token string) string {
 	return redact.Source(withoutToken(source, token))
 }
 
-// lastToken is the token of the last call: one lasts for many.
-var lastToken atomic.Pointer[knownToken]
-
-type knownToken struct {
-	token    string
-	literals redact.Literals
-}
-
 // withoutToken takes out the token and, of user:password, the password: an
 // error message may repeat what it refuses.
 func withoutToken(text, token string) string {
-	known := lastToken.Load()
-	if known == nil || known.token != token {
-		_, password, _ := strings.Cut(token, ":")
-		known = &knownToken{token, redact.NewLiterals(token, password)}
-		lastToken.Store(known)
-	}
-	return known.literals.Mask(text)
+	_, password, _ := strings.Cut(token, ":")
+	return redact.Values(text, token, password)
 }
 
 // cut shortens text to limit bytes, between two characters.

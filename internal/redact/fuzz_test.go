@@ -105,9 +105,9 @@ func FuzzText(f *testing.F) {
 }
 
 // Whatever a credential is, it is found in the forms that encoders give it.
-func FuzzLiterals(f *testing.F) {
+func FuzzValues(f *testing.F) {
 	for _, credential := range []string{
-		"0123456789abcdef", "correct horse", `p"a's/s\%2B+w ö&<r>d‹🔑`, `\\\\`, `%25%25`, `\u0061\u0062`, "++++", "....", "(?i:a)", "a\xffb\xfe", "\u2028\uFFFD",
+		"0123456789abcdef", "correct horse", `p"a's/s\%2B+w ö&<r>d‹🔑`, `\\\\`, `%25%25`, `\u0061\u0062`, "++++", "....", "(?i:a)", "a\xffb\xfe", "\xff\xff\xff\xff", "\u2028\uFFFD",
 	} {
 		f.Add(credential)
 	}
@@ -118,7 +118,6 @@ func FuzzLiterals(f *testing.F) {
 		}
 		credential = strings.ReplaceAll(credential, ":", ";") // user:password is two
 		lower := strings.ToLower(credential)
-		literals := NewLiterals(credential, lower)
 		marshalled, _ := json.Marshal(credential)
 		twice, _ := json.Marshal(string(marshalled))
 		for name, form := range map[string]string{
@@ -127,7 +126,7 @@ func FuzzLiterals(f *testing.F) {
 			"a query": url.QueryEscape(credential), "a path": url.PathEscape(credential), "a path in a path": url.PathEscape(url.PathEscape(credential)),
 			"small digits": strings.ToLower(url.QueryEscape(lower)),
 		} {
-			if masked := literals.Mask(before + form + behind); !strings.Contains(masked, mask) || leak.Find(masked, credential, lower) != nil {
+			if masked := Values(before+form+behind, credential, lower); !strings.Contains(masked, mask) || leak.Find(masked, credential, lower) != nil {
 				t.Errorf("%s: %q became %q", name, form, masked)
 			}
 		}

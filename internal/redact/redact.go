@@ -1,7 +1,7 @@
 // Package redact takes credentials out of text that an upstream API sent us,
 // before it reaches a log, a queue message or an event: the location of an
 // external collection ([Source]), an error message ([Text]), or any text that
-// may repeat a credential we hold ourselves ([Literals]).
+// may repeat a credential we hold ourselves ([Values]).
 //
 // It knows credentials by their place (user information and query of a URL,
 // the value of a key that names a secret) or by their look (an authorization

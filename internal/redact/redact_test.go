@@ -18,7 +18,7 @@ func check(t *testing.T, clean func(string) string, in, want string) {
 	}
 }
 
-func TestLiterals(t *testing.T) {
+func TestValues(t *testing.T) {
 	tests := []struct {
 		name        string
 		in          string
@@ -35,7 +35,7 @@ func TestLiterals(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := strings.Join(tt.credentials, "|")
-			if got := NewLiterals(tt.credentials...).Mask(tt.in); got != tt.want {
+			if got := Values(tt.in, tt.credentials...); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 			if after := strings.Join(tt.credentials, "|"); after != before {
