@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/schematest"
 )
 
 func TestAContextIsHandedOnByteForByte(t *testing.T) {
@@ -25,6 +26,7 @@ func TestAContextIsHandedOnByteForByte(t *testing.T) {
 			m := polled()
 			m.Context = json.RawMessage(context)
 			got := New(m, milvus.Job{}, StateNotFound, true, endpoint, now).JSON()
+			schematest.Detail(t, got)
 			if want := `,"context":` + context + `}`; !strings.HasSuffix(got, want) {
 				t.Errorf("%s does not end in %s", got, want)
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/schematest"
 	"refresh-poller/internal/watch"
 )
 
@@ -165,6 +166,7 @@ func TestTheDetailOfEveryState(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			schematest.Detail(t, tt.detail.JSON())
 			if diff := cmp.Diff(tt.want, indented(t, tt.detail)); diff != "" {
 				t.Error(diff)
 			}
@@ -247,7 +249,8 @@ func TestTheLargestEventFitsEventBridge(t *testing.T) {
 	d := New(m, milvus.Job{
 		CollectionName: worst(255), State: worst(255), Progress: new(100), Reason: worst(4 << 10), ExternalSource: worst(8 << 10),
 		StartTime: start, EndTime: end,
-	}, worst(255), true, "https://"+strings.Repeat("x", 255), now)
+	}, worst(255), false, "https://"+strings.Repeat("x", 255), now)
+	schematest.Detail(t, d.JSON())
 	if n := len(d.JSON()); n > most {
 		t.Errorf("%d bytes", n)
 	}
@@ -264,6 +267,9 @@ func FuzzJSONIsOneLineThatSaysWhatTheDetailDoes(f *testing.F) {
 		}
 		d := New(m, milvus.Job{Reason: reason, ExternalSource: source, StartTime: start, EndTime: end}, milvus.StateFailed, true, endpoint, now)
 		text := d.JSON()
+		if len(reason) <= 4<<10 { // the client's bound
+			schematest.Detail(t, text)
+		}
 		if strings.ContainsAny(text, "\n\r") || !utf8.ValidString(text) {
 			t.Fatalf("not one line of UTF-8: %q", text)
 		}

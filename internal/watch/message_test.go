@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/schematest"
 )
 
 const (
@@ -62,8 +64,20 @@ func TestEveryFormStartsAWatch(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
+			if err := schematest.MessageFault(tt.body); err != nil {
+				t.Errorf("the schema refuses it: %v", err)
+			}
+			schematest.Message(t, got.Body())
 		})
 	}
+}
+
+// unseen are the faults that no schema can tell.
+var unseen = map[string]bool{
+	"invalid UTF-8": true, "jobId twice": true, "data with two": true, "an event with two": true, "context twice": true,
+	"context too long": true, "context too deep": true, "watch from the future": true,
+	// Numbers that are whole all the same.
+	"a whole fraction": true, "an exponent": true, "a capital exponent": true, "jobId fraction": true, "jobId exponent": true,
 }
 
 func TestEveryFaultIsNamed(t *testing.T) {
@@ -176,6 +190,9 @@ func TestEveryFaultIsNamed(t *testing.T) {
 			if strings.ContainsAny(err.Error(), "\n\x00") || len(err.Error()) > 400 {
 				t.Errorf("the reason is not one sentence: %q", err)
 			}
+			if seen := schematest.MessageFault(tt.body) != nil; seen == unseen[name] {
+				t.Errorf("a validator sees it: %t", seen)
+			}
 		})
 	}
 }
@@ -211,6 +228,7 @@ func TestAMessageComesBackAsItWasSent(t *testing.T) {
 		},
 	}
 	body := want.Body()
+	schematest.Message(t, body)
 	if !strings.Contains(body, `"jobId":449503829274509313,`) {
 		t.Errorf("the id is not exact in %s", body)
 	}
@@ -226,6 +244,7 @@ func TestAMessageComesBackAsItWasSent(t *testing.T) {
 func TestAStateThatCanBeWrittenCanBeRead(t *testing.T) {
 	long := strings.Repeat("é", 1000)
 	m := Message{JobID: 1, Watch: State{ID: "a", Since: sent, LastError: "x" + long, Job: Sight{State: long, CollectionName: long}}}
+	schematest.Message(t, m.Body())
 	if _, err := Parse(m.Body(), messageID, sent); err != nil {
 		t.Error(err)
 	}
@@ -266,6 +285,11 @@ func FuzzParse(f *testing.F) {
 		if !strings.Contains(body, fmt.Sprint(m.JobID)) && !strings.Contains(body, `\u`) {
 			t.Fatalf("the id %d does not stand in the body", m.JobID)
 		}
+		// Of a watch, which is the poller's own, more is read than is written.
+		if err := schematest.MessageFault(body); err != nil && m.Watch.ID == messageID {
+			t.Fatalf("the schema refuses what is accepted: %v", err)
+		}
+		schematest.Message(t, m.Body())
 		again, err := Parse(m.Body(), "another", sent)
 		if err != nil {
 			t.Fatalf("what was written can't be read: %v", err)
