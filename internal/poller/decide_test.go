@@ -11,6 +11,7 @@ import (
 
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/schematest"
 	"refresh-poller/internal/watch"
 )
 
@@ -44,6 +45,17 @@ func throttled(retryAfter time.Duration) Answer {
 // message is what the poller re-enqueued after some polls.
 func message(polls, failures int) watch.Message {
 	return watch.Message{JobID: exactID, Watch: watch.State{ID: "watch-1", Since: begun, Polls: polls, Failures: failures}}
+}
+
+// decide holds what comes of Decide against the schemas.
+func decide(t *testing.T, s Settings, m watch.Message, a Answer, now time.Time) Decision {
+	t.Helper()
+	d := Decide(s, m, a, now)
+	schematest.Message(t, d.Next.Body())
+	if d.Event != nil {
+		schematest.Detail(t, d.Event.JSON())
+	}
+	return d
 }
 
 func TestDecide(t *testing.T) {
@@ -104,7 +116,7 @@ func TestDecide(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := Decide(settings, tt.message, tt.answer, begun.Add(tt.age))
+			d := decide(t, settings, tt.message, tt.answer, begun.Add(tt.age))
 			state := ""
 			if d.Event != nil {
 				state = d.Event.State
@@ -179,7 +191,7 @@ func TestAnEndSaysWhy(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := Decide(settings, tt.message, tt.answer, begun.Add(tt.age))
+			d := decide(t, settings, tt.message, tt.answer, begun.Add(tt.age))
 			if d.Event == nil || d.Event.Reason != tt.want || d.Reason != tt.want {
 				t.Errorf("reason %q, want %q", d.Reason, tt.want)
 			}
@@ -191,7 +203,7 @@ func TestAnExpiredWatchTellsWhereTheJobStoodThoughNobodyAnswers(t *testing.T) {
 	m := message(7, 3)
 	m.Context = json.RawMessage(`{"a":1}`)
 	m.Watch.Job = watch.Sight{State: milvus.StateInProgress, Progress: new(42), CollectionName: "ext_books", StartTime: begun}
-	got := Decide(settings, m, fault(milvus.Temporary), begun.Add(24*time.Hour)).Event
+	got := decide(t, settings, m, fault(milvus.Temporary), begun.Add(24*time.Hour)).Event
 	if got.CollectionName != "ext_books" || *got.Progress != 42 || got.StartTime != "2024-04-11T10:40:00.000Z" || got.Watch.Polls != 8 || string(got.Context) != `{"a":1}` {
 		t.Errorf("the event is %+v", got)
 	}
@@ -223,7 +235,7 @@ func TestProgressIsPublishedWhenItChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := settings
 			s.PublishProgress = !tt.off
-			d := Decide(s, tt.message, tt.answer, begun.Add(time.Minute))
+			d := decide(t, s, tt.message, tt.answer, begun.Add(time.Minute))
 			got := ""
 			if d.Event != nil {
 				got = d.Event.State
@@ -336,7 +348,7 @@ func TestTheScheduleIsToldWhatTheWatchKnows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := message(12, 0)
 			m.Watch.Job = tt.before
-			if got := Decide(settings, m, tt.answer, begun.Add(age)).Delay; got < tt.atLeast || got > tt.atMost {
+			if got := decide(t, settings, m, tt.answer, begun.Add(age)).Delay; got < tt.atLeast || got > tt.atMost {
 				t.Errorf("%s, want %s to %s", got, tt.atLeast, tt.atMost)
 			}
 		})

@@ -25,6 +25,7 @@ import (
 	"refresh-poller/internal/leak"
 	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/schematest"
 )
 
 const (
@@ -44,8 +45,10 @@ func (f fakeTokens) Token(ctx context.Context, newerThan time.Time) (string, err
 	return f(ctx, newerThan)
 }
 
-// fakeAWS takes what is sent, unless refuse says otherwise of an entry.
+// fakeAWS takes what is sent, unless refuse says otherwise of an entry. What the
+// schemas do not describe fails the test.
 type fakeAWS struct {
+	t                   testing.TB
 	mu                  sync.Mutex
 	messages            map[string][]sqstypes.SendMessageBatchRequestEntry // by queue
 	published           []eventtypes.PutEventsRequestEntry
@@ -64,6 +67,9 @@ func (f *fakeAWS) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchIn
 	}
 	out := &sqs.SendMessageBatchOutput{}
 	for _, e := range in.Entries {
+		if *in.QueueUrl == jobQueue {
+			schematest.Message(f.t, *e.MessageBody)
+		}
 		if f.refuseMessage != nil && f.refuseMessage(*e.MessageBody) {
 			out.Failed = append(out.Failed, sqstypes.BatchResultErrorEntry{Id: e.Id, Code: aws.String("InternalError"), Message: aws.String("try again")})
 			continue
@@ -83,6 +89,7 @@ func (f *fakeAWS) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _
 	}
 	out := &eventbridge.PutEventsOutput{}
 	for _, e := range in.Entries {
+		schematest.Detail(f.t, *e.Detail)
 		result := eventtypes.PutEventsResultEntry{EventId: aws.String("event")}
 		if f.refuseEvent != nil && f.refuseEvent(*e.Detail) {
 			result = eventtypes.PutEventsResultEntry{ErrorCode: aws.String("ThrottlingException"), ErrorMessage: aws.String("try again")}
@@ -138,9 +145,9 @@ type harness struct {
 	written map[string]func() string
 }
 
-func newHarness(t *testing.T) *harness {
+func newHarness(t testing.TB) *harness {
 	h := &harness{
-		aws: &fakeAWS{messages: map[string][]sqstypes.SendMessageBatchRequestEntry{}},
+		aws: &fakeAWS{t: t, messages: map[string][]sqstypes.SendMessageBatchRequestEntry{}},
 		log: &bytes.Buffer{}, metrics: &bytes.Buffer{},
 		written: map[string]func() string{},
 	}
