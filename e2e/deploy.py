@@ -22,7 +22,9 @@ BUCKET = "artifacts"
 
 # Types that moto's CloudFormation does not know. It skips them with a warning;
 # they are taken out, so that any other that it skips is noticed.
-UNKNOWN_TO_MOTO = ("AWS::CloudWatch::Alarm", "AWS::Logs::QueryDefinition", "AWS::SQS::QueuePolicy")
+UNKNOWN_TO_MOTO = (
+    "AWS::CloudWatch::Alarm", "AWS::EventSchemas::Registry", "AWS::EventSchemas::Schema", "AWS::Logs::QueryDefinition",
+    "AWS::SQS::QueuePolicy")
 
 
 class NoManagedPolicies:

@@ -36,7 +36,7 @@ var orders = map[string]struct {
 	"main": {plainToken, plainToken, parameters{}},
 	"busy": {tokenBeforeRotation, `{"token": "` + tokenBeforeRotation + `"}`, parameters{"DescribeRateLimit": "8"}},
 	"bus": {"poller:" + password, `{"username": "poller", "password": ` + strconv.Quote(password) + `}`, parameters{
-		"EventBusName": namedBus, "PublishProgress": "true", "LogLevel": "DEBUG", "EventArchiveDays": "1",
+		"EventBusName": namedBus, "PublishProgress": "true", "LogLevel": "DEBUG", "EventArchiveDays": "1", "RegisterSchemas": "true",
 		"AlarmTopicArn":               "arn:aws:sns:" + region + ":" + account + ":on-call",
 		"ClusterTokenSecretKmsKeyArn": "arn:aws:kms:" + region + ":" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab",
 	}},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"refresh-poller/internal/event"
+	"refresh-poller/internal/schematest"
 	"refresh-poller/internal/simcluster"
 )
 
@@ -74,6 +75,7 @@ func TestAWatchEndsWithItsEventAndStatus(t *testing.T) {
 			if err := json.Unmarshal([]byte(got.stdout), &detail); err != nil || got.stdout != detail.JSON()+"\n" {
 				t.Fatalf("not one line with an event's detail (%v): %q", err, got.stdout)
 			}
+			schematest.Detail(t, got.stdout)
 			if detail.State != tt.state || detail.JobID != fmt.Sprint(exactID) || !detail.Terminal {
 				t.Errorf("not the event of a job that has come to %s: %s", tt.state, got.stdout)
 			}

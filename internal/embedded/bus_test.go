@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/schematest"
 )
 
 // Bus stands in for the SDK's client.
@@ -58,6 +61,26 @@ func TestPutEventsDeliversEachEventInOrder(t *testing.T) {
 			t.Errorf("time %s, want it in UTC", got[0].Time)
 		}
 	})
+}
+
+func TestAnEventHasTheFormOfTheSchema(t *testing.T) {
+	text, err := os.ReadFile("../../events/published/completed.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sample events.EventBridgeEvent
+	if err := json.Unmarshal(text, &sample); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := putAll(put(sample.Source, sample.DetailType, string(sample.Detail)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	delivered, err := json.Marshal(got[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	schematest.Event(t, string(delivered))
 }
 
 func TestAnEventPutTwiceIsDeliveredTwiceWithIDsOfItsOwn(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/schematest"
 )
 
 func TestSampleEventsAreWhatSQSSends(t *testing.T) {
@@ -44,6 +46,18 @@ func TestSampleEventsAreWhatSQSSends(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int{"bad.json": 10, "batch.json": 6, "re-enqueued.json": 1, "single.json": 1}, messages); diff != "" {
 		t.Errorf("messages by file (-want +got):\n%s", diff)
+	}
+}
+
+func TestAValidatorTellsTheSampleMessagesApart(t *testing.T) {
+	const unseen = `{"jobId": 4.49503829274509313e17}` // whole, if not in digits
+	for _, name := range []string{"single.json", "batch.json", "re-enqueued.json", "bad.json"} {
+		for _, message := range sample(t, name).Records {
+			fault := schematest.MessageFault(message.Body)
+			if bad := name == "bad.json" && message.Body != unseen; bad != (fault != nil) {
+				t.Errorf("%s: of %q the validator says %v", name, message.Body, fault)
+			}
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ func TestParametersHaveTheirDefaultsAndRanges(t *testing.T) {
 
 		"ClusterTokenSecretKmsKeyArn": {"Type": "String", "Default": ""},
 		"EventArchiveDays":            {"Type": "Number", "Default": 0, "MinValue": 0, "MaxValue": 3653},
+		"RegisterSchemas":             {"Type": "String", "Default": "false", "AllowedValues": []any{"true", "false"}},
 	}
 	got := map[string]object{}
 	for name, parameter := range at[object](t, template(t), "Parameters") {

@@ -1,0 +1,111 @@
+package poller
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/event"
+	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/watch"
+)
+
+// publishedBy is a poll that publishes an event.
+type publishedBy struct {
+	endpoint string
+	message  watch.Message
+	answer   Answer
+	now      time.Time
+}
+
+// publishedSamples returns what publishes the samples in events/published.
+func publishedSamples() map[string]publishedBy {
+	const (
+		here      = "https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530"
+		elsewhere = "https://in02-fedcba987654321.aws-us-west-2.vectordb.zillizcloud.com:19530"
+		nightly   = `{"pipeline":"nightly"}`
+	)
+	since := time.Date(2024, 4, 11, 10, 39, 58, 120e6, time.UTC)
+	start := time.Date(2024, 4, 11, 10, 40, 0, 0, time.UTC)
+	after := start.Add
+	started := func(id int64, watchID, context string, polls int, last watch.Sight) watch.Message {
+		return watch.Message{JobID: id, Context: json.RawMessage(context), Watch: watch.State{ID: watchID, Since: since, Polls: polls, Job: last}}
+	}
+	books := started(exactID, "059f36b4-87a3-44ab-83d2-661975830a7d", nightly, 7, watch.Sight{})
+	source := `{"type":"volume","path":"volume://my-volume/books"}`
+
+	stuck := started(449503829274509317, "5a3f1c1e-2f0c-4a0e-9a53-0a3f6f3f7f10", "", 34, watch.Sight{
+		State: milvus.StateInProgress, Progress: new(73), CollectionName: "ext_stuck", StartTime: start,
+	})
+	stuck.Deadline = time.Hour
+
+	return map[string]publishedBy{
+		"completed": {here, books, Answer{Job: milvus.Job{
+			CollectionName: "ext_books", State: milvus.StateCompleted, Progress: new(100), ExternalSource: source, StartTime: start, EndTime: after(93 * time.Second),
+		}}, after(95100 * time.Millisecond)},
+		"completed-slowly": {here, started(9223372036854775807, "8d0b8a43-6a39-4a3e-8f6c-3a5d1f0b7c21", `{"taskToken":"AAAAKgAAAAIAAAAAAAAAAexample"}`, 52, watch.Sight{}), Answer{Job: milvus.Job{
+			CollectionName: "ext_logs", State: milvus.StateCompleted, Progress: new(100), StartTime: start, EndTime: after(2*time.Hour + 14*time.Minute),
+		}}, after(2*time.Hour + 14*time.Minute + 41*time.Second)},
+		"failed": {here, started(449503829274509315, "c2f7b0de-51d7-4f35-9d26-7c1b9d3f4a66", nightly, 9, watch.Sight{}), Answer{Job: milvus.Job{
+			CollectionName: "ext_orders", State: milvus.StateFailed, Progress: new(60), Reason: "read s3://orders/2024.parquet: no such object", StartTime: start, EndTime: after(6 * time.Minute),
+		}}, after(6*time.Minute + 14*time.Second)},
+		"failed-elsewhere": {elsewhere, started(449503829274509320, "e6b1a7c4-0d0c-4f0a-b7b4-9d6a1c5e2f38", "", 2, watch.Sight{}), Answer{Job: milvus.Job{
+			CollectionName: "ext_books", State: milvus.StateFailed, Progress: new(0), Reason: "schema mismatch: field title", StartTime: start, EndTime: after(11 * time.Second),
+		}}, after(12 * time.Second)},
+		"not-found": {here, started(449503829274509316, "17d3e5f9-8c2b-4b1d-a6e7-5f4c3b2a1908", "", 6, watch.Sight{}),
+			Answer{Failure: &milvus.Error{Kind: milvus.NotFound, Message: "refresh job 449503829274509316 not found", Status: 200, Code: 1100}}, since.Add(settings.Grace)},
+		"expired": {here, stuck,
+			Answer{Failure: &milvus.Error{Kind: milvus.Temporary, Message: "the answer is not the API's JSON", Status: 502}}, since.Add(stuck.Deadline)},
+		"in-progress": {here, started(exactID, books.Watch.ID, nightly, 3, watch.Sight{State: milvus.StatePending, Progress: new(0)}), Answer{Job: milvus.Job{
+			CollectionName: "ext_books", State: milvus.StateInProgress, Progress: new(42), ExternalSource: source, StartTime: start,
+		}}, after(37 * time.Second)},
+		"new-state": {here, started(449503829274509318, "f3b9c8d7-1e2a-4c5b-8d9e-6a7b8c9d0e1f", "", 0, watch.Sight{}), Answer{Job: milvus.Job{
+			CollectionName: "ext_clicks", State: "RefreshQueued",
+		}}, after(0)},
+	}
+}
+
+func TestTheSamplesForSubscribersAreWhatThePollerPublishes(t *testing.T) {
+	tests := publishedSamples()
+	files, err := filepath.Glob("../../events/published/*.json")
+	if err != nil || len(files) != len(tests) {
+		t.Errorf("%d samples, not %d (%v)", len(files), len(tests), err)
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile("../../events/published/" + name + ".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			schematest.Event(t, string(text))
+			var sample struct {
+				Source     string
+				DetailType string `json:"detail-type"`
+				Time       time.Time
+				Detail     json.RawMessage
+			}
+			if err := json.Unmarshal(text, &sample); err != nil {
+				t.Fatal(err)
+			}
+			s := settings
+			s.PublishProgress, s.ClusterEndpoint = true, tt.endpoint
+			want := decide(t, s, tt.message, tt.answer, tt.now).Event
+			var got bytes.Buffer
+			if err := json.Compact(&got, sample.Detail); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want.JSON(), got.String()); diff != "" {
+				t.Errorf("detail (-want +got):\n%s", diff)
+			}
+			if sample.Source != "refresh-poller" || sample.DetailType != event.DetailType || !sample.Time.Equal(want.Time.Truncate(time.Second)) {
+				t.Errorf("from %s, %s, at %s", sample.Source, sample.DetailType, sample.Time)
+			}
+		})
+	}
+}
