@@ -15,6 +15,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"refresh-poller/internal/leak"
+	"refresh-poller/internal/schematest"
 	"refresh-poller/internal/simcluster"
 )
 
@@ -54,6 +55,7 @@ func (s *stack) afterwards(t *testing.T) {
 			t.Errorf("%d dead letters %q", n, *m.Body)
 		}
 	}
+	s.wantSchemas(t)
 	s.wantCleanLogs(t)
 	s.wantCalls(t)
 	for name, text := range s.written() {
@@ -81,6 +83,20 @@ func (s *stack) messagesLeft(t *testing.T) (n int) {
 		n += count
 	}
 	return n
+}
+
+// wantSchemas checks what came of the stack by the schemas.
+func (s *stack) wantSchemas(t *testing.T) {
+	t.Helper()
+	for _, e := range s.events {
+		// moto leaves the account out.
+		schematest.Event(t, strings.Replace(e.text, "{", `{"account": "`+account+`", `, 1))
+	}
+	for job := range s.cluster.Counts().PerJob {
+		for _, body := range s.sentOn(job) {
+			schematest.Message(t, body)
+		}
+	}
 }
 
 // wantCleanLogs checks that every line is a JSON object with what the log

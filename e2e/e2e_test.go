@@ -78,6 +78,8 @@ var scenarios = []struct {
 	{"progress on a named bus", "bus", progress},
 	{"rotated secret", "busy", rotatedSecret},
 	{"dead letter", "bus", deadLetter},
+	{"patterns of the documents", "main", patterns},
+	{"demo", "main", demo},
 }
 
 func TestTheDeployedTemplate(t *testing.T) {

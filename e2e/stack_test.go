@@ -78,7 +78,7 @@ func (o *output) String() string {
 func start(t *testing.T, e *emulator, binary string, d deployment, c *cluster) *stack {
 	t.Helper()
 	s := &stack{deployment: d, cluster: c, emulator: e, sqs: sqs.NewFromConfig(e.client()), faults: &output{}}
-	catch := s.catchEvents(t)
+	catch := s.catchEvents(t, s.Outputs["EventBusName"], "events-of-"+s.Outputs["PollerFunctionName"], `{"source": ["refresh-poller"]}`)
 
 	config := runtimeapi.Config{
 		Bootstrap: binary, ARN: d.Function.FunctionArn, Handler: d.Function.Handler, MemoryMB: d.Function.MemorySize,
@@ -129,23 +129,21 @@ func start(t *testing.T, e *emulator, binary string, d deployment, c *cluster) *
 	return s
 }
 
-// catchEvents has a rule send the poller's events on to a queue, and returns its
-// URL. In AWS the queue would need a policy that lets the rule do so.
-func (s *stack) catchEvents(t *testing.T) (url string) {
+// catchEvents has a rule send the events that a pattern matches on to a queue of
+// the rule's name, and returns its URL. In AWS the queue would need a policy that
+// lets the rule do so.
+func (s *stack) catchEvents(t *testing.T, bus, name, pattern string) (url string) {
 	t.Helper()
-	bus, name := s.Outputs["EventBusName"], "events-of-"+s.Outputs["PollerFunctionName"]
 	queue, err := s.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})
 	if err != nil {
 		t.Fatal(err)
 	}
 	events := eventbridge.NewFromConfig(s.emulator.client())
-	if _, err := events.PutRule(t.Context(), &eventbridge.PutRuleInput{
-		Name: aws.String("catch"), EventBusName: &bus, EventPattern: aws.String(`{"source": ["refresh-poller"]}`),
-	}); err != nil {
-		t.Fatal(err)
+	if _, err := events.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: &name, EventBusName: &bus, EventPattern: &pattern}); err != nil {
+		t.Fatalf("%v: %s", err, pattern)
 	}
 	if _, err := events.PutTargets(t.Context(), &eventbridge.PutTargetsInput{
-		Rule: aws.String("catch"), EventBusName: &bus,
+		Rule: &name, EventBusName: &bus,
 		Targets: []eventtypes.Target{{Id: aws.String("queue"), Arn: aws.String("arn:aws:sqs:" + region + ":" + account + ":" + name)}},
 	}); err != nil {
 		t.Fatal(err)

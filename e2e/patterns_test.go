@@ -1,0 +1,133 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/google/go-cmp/cmp"
+)
+
+// documented is a pattern with the samples that it has to match, sorted.
+type documented struct {
+	pattern string
+	matches []string
+}
+
+var (
+	patternBlock = regexp.MustCompile("(?s)```json\n(.*?)```\n(?:\nMatches (.*?)\\.\n)?")
+	quoted       = regexp.MustCompile("`([a-z-]+)`")
+)
+
+// documentedPatterns reads docs/events.md, where every block of JSON is a
+// pattern, and README.md, whose pattern says nothing of the samples: it is to
+// match every end but a completion.
+func documentedPatterns(t *testing.T) (all []documented) {
+	for _, path := range []string{"../docs/events.md", "../README.md"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range patternBlock.FindAllStringSubmatch(string(text), -1) {
+			d := documented{pattern: block[1]}
+			for _, name := range quoted.FindAllStringSubmatch(block[2], -1) {
+				d.matches = append(d.matches, name[1])
+			}
+			switch isPattern := strings.Contains(block[1], `"source"`); {
+			case !isPattern && path == "../README.md": // an event
+				continue
+			case path == "../README.md":
+				d.matches = []string{"expired", "failed", "failed-elsewhere", "not-found"}
+			case d.matches == nil:
+				t.Errorf("%s does not say what this matches: %s", path, d.pattern)
+			}
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// patterns puts the samples for subscribers on a bus with a rule for each
+// pattern that the documents have.
+func patterns(t *testing.T, s *stack) func(t *testing.T) {
+	return func(t *testing.T) {
+		const bus = "documented"
+		events := eventbridge.NewFromConfig(s.emulator.client())
+		if _, err := events.CreateEventBus(t.Context(), &eventbridge.CreateEventBusInput{Name: aws.String(bus)}); err != nil {
+			t.Fatal(err)
+		}
+		caught := map[string]documented{} // by the queue's URL
+		for i, d := range documentedPatterns(t) {
+			caught[s.catchEvents(t, bus, fmt.Sprint("pattern-", i), d.pattern)] = d
+		}
+		if len(caught) < 10 {
+			t.Errorf("%d patterns", len(caught))
+		}
+		names := s.putSamples(t, events, bus)
+		for url, d := range caught {
+			var got []string
+			for messages := s.take(t.Context(), url); len(messages) > 0; messages = s.take(t.Context(), url) {
+				for _, m := range messages {
+					var event struct{ Detail struct{ ID string } }
+					if err := json.Unmarshal([]byte(*m.Body), &event); err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, names[event.Detail.ID])
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(d.matches, got); diff != "" {
+				t.Errorf("samples (-documented +matched) by %s\n%s", d.pattern, diff)
+			}
+		}
+	}
+}
+
+// putSamples returns the samples' names by the ids of their details. When it
+// returns, moto has delivered them all.
+func (s *stack) putSamples(t *testing.T, events *eventbridge.Client, bus string) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("../events/published/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{}
+	var entries []eventtypes.PutEventsRequestEntry
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sample struct {
+			Source     string
+			DetailType string `json:"detail-type"`
+			Detail     json.RawMessage
+		}
+		var detail struct{ ID string }
+		if err := json.Unmarshal(text, &sample); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(sample.Detail, &detail); err != nil {
+			t.Fatal(err)
+		}
+		names[detail.ID] = strings.TrimSuffix(filepath.Base(file), ".json")
+		entries = append(entries, eventtypes.PutEventsRequestEntry{
+			EventBusName: &bus, Source: &sample.Source, DetailType: &sample.DetailType, Detail: aws.String(string(sample.Detail)),
+		})
+	}
+	out, err := events.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: entries})
+	if err != nil || out.FailedEntryCount > 0 {
+		t.Fatal(err, out)
+	}
+	return names
+}
