@@ -174,24 +174,28 @@ func expire(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 
 // after returns the state of a watch after a poll.
 func after(w watch.State, a Answer, now time.Time) watch.State {
-	w.Polls++
+	w.Polls = counted(w.Polls)
 	w.LastError = ""
 	switch {
 	case a.Failure == nil:
 		sight := watch.Sight{State: a.Job.State, Progress: a.Job.Progress, CollectionName: a.Job.CollectionName, StartTime: a.Job.StartTime, SeenAt: now}
 		if fellBack(w.Job, sight) {
-			w.Restarts++
+			w.Restarts = counted(w.Restarts)
 		}
 		w.Failures, w.Job = 0, sight
 	case a.Failure.Kind == milvus.NotFound:
 		// An answer like any other, as long as the grace lasts.
 		w.Failures, w.LastError = 0, a.Failure.Error()
 	default:
-		w.Failures++
+		w.Failures = counted(w.Failures)
 		w.LastError = a.Failure.Error()
 	}
 	return w
 }
+
+// counted keeps a count that a forged watch may have begun with in what can be
+// read again.
+func counted(n int) int { return min(n+1, watch.MaxCount) }
 
 // changed reports whether a poll saw another state or progress than the last.
 func changed(before, now watch.Sight) bool {

@@ -86,8 +86,8 @@ func TestAForgedWatchEndsByItsDeadline(t *testing.T) {
 	}{
 		"that begins in a minute":        {`"since":SOON`, "WatchExpired"},
 		"that began in 1970":             {`"since":1`, "WatchExpired"},
-		"with the largest counts":        {`"since":SENT,"polls":1000000000,"failures":1000000000,"restarts":1000000000`, "watch holds a number out of its range"},
-		"with counts that end on a poll": {`"since":SENT,"polls":999999990,"failures":999999999,"restarts":999999999`, "watch holds a number out of its range"},
+		"with the largest counts":        {`"since":SENT,"polls":1000000000,"failures":1000000000,"restarts":1000000000`, "WatchExpired"},
+		"with counts that end on a poll": {`"since":SENT,"polls":999999990,"failures":999999999,"restarts":999999999`, "WatchExpired"},
 		"that saw the job in 9999":       {`"since":SENT,"state":"RefreshInProgress","progress":1,"startTime":253402300799999,"seen":253402300799999`, "WatchExpired"},
 		"that saw the job in 1970":       {`"since":SENT,"state":"RefreshInProgress","progress":100,"startTime":1,"seen":1`, "WatchExpired"},
 		"that saw the job's end":         {`"since":SENT,"state":"RefreshCompleted","progress":100`, "WatchExpired"},

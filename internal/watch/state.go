@@ -108,8 +108,9 @@ const maxUnixMilli = 253402300799999
 // it is read: a state that could be written but not read would lose a watch.
 const maxText = 1024
 
-// maxCount is more than a watch can come to in 14 days.
-const maxCount = 1e9
+// MaxCount is the largest count that a state may hold: more than a watch can come
+// to in 14 days.
+const MaxCount = 1e9
 
 func bounded(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), maxText)], "")
@@ -130,7 +131,7 @@ func parseState(raw json.RawMessage) (State, error) {
 		return State{}, refuse("watch.id is not 1 to 128 bytes long: %s", right)
 	case j.Since <= 0 || min(j.StartTime, j.Seen) < 0 || max(j.Since, j.StartTime, j.Seen) > maxUnixMilli:
 		return State{}, refuse("watch holds a time that is none: %s", right)
-	case min(j.Polls, j.Failures, j.Restarts) < 0 || max(j.Polls, j.Failures, j.Restarts) > maxCount || j.Progress != nil && (*j.Progress < 0 || *j.Progress > 100):
+	case min(j.Polls, j.Failures, j.Restarts) < 0 || max(j.Polls, j.Failures, j.Restarts) > MaxCount || j.Progress != nil && (*j.Progress < 0 || *j.Progress > 100):
 		return State{}, refuse("watch holds a number out of its range: %s", right)
 	case max(len(j.LastError), len(j.State), len(j.CollectionName)) > maxText:
 		return State{}, refuse("watch holds a text of more than %d bytes: %s", maxText, right)
