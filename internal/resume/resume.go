@@ -1,0 +1,97 @@
+// Package resume wakes the workflow that waits for a refresh: the terminal event
+// of a watch whose context holds a task token of Step Functions goes back to the
+// state machine, as the task's success or failure.
+//
+// What an event says is decided by internal/poller; which events come here, by
+// the rule in the template.
+package resume
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"refresh-poller/internal/redact"
+)
+
+// Resumer handles events. All fields must be set; it is then safe for concurrent
+// use, and made once for the process.
+type Resumer struct {
+	StepFunctions interface {
+		SendTaskSuccess(context.Context, *sfn.SendTaskSuccessInput, ...func(*sfn.Options)) (*sfn.SendTaskSuccessOutput, error)
+		SendTaskFailure(context.Context, *sfn.SendTaskFailureInput, ...func(*sfn.Options)) (*sfn.SendTaskFailureOutput, error)
+	}
+	Log *slog.Logger
+}
+
+// Handle answers the workflow that an EventBridge event is for. An error has
+// Lambda invoke it with the event again, and at last put the event into the
+// dead-letter queue, so it is returned only where that may help: not for an event
+// that can't be read, nor for a task that waits no longer. Neither the error nor
+// a log line holds the token.
+func (r *Resumer) Handle(ctx context.Context, payload json.RawMessage) error {
+	log := r.Log
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		log = log.With("awsRequestId", lc.AwsRequestID)
+	}
+	a, err := Read(payload)
+	log = log.With("jobId", a.JobID, "watchId", a.WatchID, "eventId", a.EventID, "state", a.State)
+	if err != nil {
+		log.WarnContext(ctx, "event refused", "reason", err.Error())
+		return nil
+	}
+	switch err := r.send(ctx, a); {
+	case err == nil:
+		log.InfoContext(ctx, "workflow resumed")
+	case gone(err):
+		// So it is at each duplicate of an event.
+		log.InfoContext(ctx, "workflow waits no longer", "error", without(a.Token, err.Error()))
+	default:
+		text := without(a.Token, err.Error())
+		log.ErrorContext(ctx, "workflow not resumed", "error", text)
+		return errors.New("resume the workflow: " + text)
+	}
+	return nil
+}
+
+func (r *Resumer) send(ctx context.Context, a Answer) error {
+	var err error
+	if a.Completed {
+		_, err = r.StepFunctions.SendTaskSuccess(ctx, &sfn.SendTaskSuccessInput{TaskToken: &a.Token, Output: &a.Output})
+	} else {
+		_, err = r.StepFunctions.SendTaskFailure(ctx, &sfn.SendTaskFailureInput{TaskToken: &a.Token, Error: &a.Error, Cause: &a.Cause})
+	}
+	return err
+}
+
+// gone reports whether no task waits with the token: it was answered or has timed
+// out, its execution has ended, or Step Functions never gave such a token.
+func gone(err error) bool {
+	_, timedOut := errors.AsType[*types.TaskTimedOut](err)
+	_, unknown := errors.AsType[*types.TaskDoesNotExist](err)
+	_, invalid := errors.AsType[*types.InvalidToken](err)
+	return timedOut || unknown || invalid
+}
+
+// piece is how many bytes of a token may be seen: too few to be of use, and too
+// many to stand in a text by chance.
+const piece = 16
+
+// without takes the token out of a text of Step Functions, which repeats the
+// value of a field that it finds invalid, maybe cut short. Then nothing of the
+// text is left.
+func without(token, text string) string {
+	text = redact.Values(text, token)
+	for i := range len(token) - piece + 1 {
+		if strings.Contains(text, token[i:i+piece]) {
+			return "an error that repeats the task token"
+		}
+	}
+	return text
+}
