@@ -67,7 +67,7 @@ lint: ## gofmt, vet, staticcheck, cfn-lint
 	go vet -tags e2e ./...
 	go tool staticcheck -tags e2e ./...
 	@command -v cfn-lint > /dev/null || { echo "make lint needs cfn-lint: pip install -r e2e/requirements.txt"; exit 1; }
-	cfn-lint template.yaml
+	cfn-lint template.yaml examples/*/template.yaml
 
 export PYTHON ?= python3
 .PHONY: e2e
@@ -95,17 +95,20 @@ simulate: ## compare the schedule with others, and draw docs/schedule.svg
 	@go run ./cmd/simulate docs/schedule.svg
 
 .PHONY: build
-build: ## build the function as it is deployed, in bin/PollerFunction
+build: ## build the functions as they are deployed, in bin
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/PollerFunction
+	@$(MAKE) --no-print-directory build-ResumeFunction ARTIFACTS_DIR=bin/ResumeFunction
 
-# sam build calls this; GOARCH=amd64 on the command line changes the target.
+# sam build calls these; GOARCH=amd64 on the command line changes the target.
 GOARCH = arm64
 # Or make would hand this one on to every go command.
 unexport GOARCH
-.PHONY: build-PollerFunction
-build-PollerFunction:
+build-PollerFunction: COMMAND = poller
+build-ResumeFunction: COMMAND = resume
+.PHONY: build-PollerFunction build-ResumeFunction
+build-PollerFunction build-ResumeFunction:
 	mkdir -p "$(ARTIFACTS_DIR)"
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags lambda.norpc -trimpath -ldflags="-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/poller
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags lambda.norpc -trimpath -ldflags="-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(COMMAND)
 
 .PHONY: deploy
 deploy: ## sam build and sam deploy: CONFIG=default, dev or prod

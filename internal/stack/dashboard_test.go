@@ -25,7 +25,12 @@ type widget struct {
 func widgets(t *testing.T) []widget {
 	t.Helper()
 	stack := template(t)
-	text := at[string](t, stack, "Resources", "Dashboard", "Properties", "DashboardBody", "Fn::Sub")
+	sub := at[[]any](t, stack, "Resources", "Dashboard", "Properties", "DashboardBody", "Fn::Sub")
+	text := sub[0].(string)
+	for name, choice := range sub[1].(object) {
+		// As in a stack where the condition holds.
+		text = strings.ReplaceAll(text, "${"+name+"}", at[[]any](t, choice.(object), "Fn::If")[1].(object)["Fn::Sub"].(string))
+	}
 	text = substituted.ReplaceAllStringFunc(text, func(reference string) string {
 		name := strings.Trim(reference, "${}")
 		resource, _, _ := strings.Cut(name, ".")

@@ -74,15 +74,16 @@ func TestTheAlarmOnLagFollowsTheLongestDelay(t *testing.T) {
 // "Available CloudWatch metrics"; AWS Lambda Developer Guide, "Types of metrics
 // for Lambda functions").
 var ofAWS = map[string]bool{
-	"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=<JobQueue.QueueName>":           true,
-	"AWS/SQS ApproximateNumberOfMessagesNotVisible QueueName=<JobQueue.QueueName>":        true,
-	"AWS/SQS ApproximateNumberOfMessagesDelayed QueueName=<JobQueue.QueueName>":           true,
-	"AWS/SQS ApproximateAgeOfOldestMessage QueueName=<JobQueue.QueueName>":                true,
-	"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=<JobDeadLetterQueue.QueueName>": true,
-	"AWS/Lambda Duration FunctionName=<PollerFunction>":                                   true,
-	"AWS/Lambda Errors FunctionName=<PollerFunction>":                                     true,
-	"AWS/Lambda Throttles FunctionName=<PollerFunction>":                                  true,
-	"AWS/Lambda ConcurrentExecutions FunctionName=<PollerFunction>":                       true,
+	"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=<JobQueue.QueueName>":              true,
+	"AWS/SQS ApproximateNumberOfMessagesNotVisible QueueName=<JobQueue.QueueName>":           true,
+	"AWS/SQS ApproximateNumberOfMessagesDelayed QueueName=<JobQueue.QueueName>":              true,
+	"AWS/SQS ApproximateAgeOfOldestMessage QueueName=<JobQueue.QueueName>":                   true,
+	"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=<JobDeadLetterQueue.QueueName>":    true,
+	"AWS/SQS ApproximateNumberOfMessagesVisible QueueName=<ResumeDeadLetterQueue.QueueName>": true,
+	"AWS/Lambda Duration FunctionName=<PollerFunction>":                                      true,
+	"AWS/Lambda Errors FunctionName=<PollerFunction>":                                        true,
+	"AWS/Lambda Throttles FunctionName=<PollerFunction>":                                     true,
+	"AWS/Lambda ConcurrentExecutions FunctionName=<PollerFunction>":                          true,
 }
 
 func TestEveryMetricNamedIsEmitted(t *testing.T) {

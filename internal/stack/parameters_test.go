@@ -30,6 +30,8 @@ func TestParametersHaveTheirDefaultsAndRanges(t *testing.T) {
 		"ClusterTokenSecretKmsKeyArn": {"Type": "String", "Default": ""},
 		"EventArchiveDays":            {"Type": "Number", "Default": 0, "MinValue": 0, "MaxValue": 3653},
 		"RegisterSchemas":             {"Type": "String", "Default": "false", "AllowedValues": []any{"true", "false"}},
+		"ResumeWorkflows":             {"Type": "String", "Default": "false", "AllowedValues": []any{"true", "false"}},
+		"WorkflowArns":                {"Type": "String", "Default": ""},
 	}
 	got := map[string]object{}
 	for name, parameter := range at[object](t, template(t), "Parameters") {
@@ -98,7 +100,10 @@ func TestParametersAndConditionsAreUsed(t *testing.T) {
 }
 
 func TestAllowedPatterns(t *testing.T) {
-	const arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
+	const (
+		arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
+		stateMachine = "arn:aws:states:eu-central-1:123456789012:stateMachine:"
+	)
 	for parameter, cases := range map[string]struct{ accept, refuse []string }{
 		"ClusterTokenSecretArn": {
 			accept: []string{arn + "zilliz/token-a1B2c3", "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:token-AAAAAA"},
@@ -115,6 +120,13 @@ func TestAllowedPatterns(t *testing.T) {
 		"EventSource": {
 			accept: []string{"refresh-poller", "com.example/refresh", "aws", "awsome.refresh", "my.aws.refresh"},
 			refuse: []string{"", "aws.refresh", "aws.", "two words", "${aws:username}", strings.Repeat("a", 257)},
+		},
+		"WorkflowArns": {
+			accept: []string{"", stateMachine + "nightly-refresh", "arn:aws-cn:states:cn-north-1:123456789012:stateMachine:a_b.c," + stateMachine + "b"},
+			refuse: []string{
+				"nightly-refresh", "*", stateMachine + "*", stateMachine, stateMachine + "nightly:1", stateMachine + strings.Repeat("a", 81),
+				stateMachine + "a,", stateMachine + "a, " + stateMachine + "b", "arn:aws:states:eu-central-1:123456789012:activity:nightly",
+			},
 		},
 		"AlarmTopicArn": {
 			accept: []string{"", "arn:aws:sns:eu-central-1:123456789012:on-call"},

@@ -57,7 +57,23 @@ func TestNoPolicyAllowsAWildcard(t *testing.T) {
 	}
 }
 
-func TestTheFunctionMayDoWhatItsCodeCallsAndNoMore(t *testing.T) {
+// allowed returns what the policies of a role allow: the resources of each
+// action, and the condition of those that have one.
+func allowed(t *testing.T, stack object, role string) (resources map[string][]any, conditions map[string]any) {
+	t.Helper()
+	resources, conditions = map[string][]any{}, map[string]any{}
+	for _, statement := range statements(at[object](t, stack, "Resources", role, "Properties")["Policies"]) {
+		for _, action := range list(statement["Action"]) {
+			resources[action.(string)] = append(resources[action.(string)], list(statement["Resource"])...)
+			if statement["Condition"] != nil {
+				conditions[action.(string)] = statement["Condition"]
+			}
+		}
+	}
+	return resources, conditions
+}
+
+func TestThePollerMayDoWhatItsCodeCallsAndNoMore(t *testing.T) {
 	stack := template(t)
 	job, dead, secret := attribute("JobQueue", "Arn"), attribute("JobDeadLetterQueue", "Arn"), ref("ClusterTokenSecretArn")
 	bus := object{"Fn::If": []any{"CreateEventBus", attribute("EventBus", "Arn"),
@@ -75,16 +91,7 @@ func TestTheFunctionMayDoWhatItsCodeCallsAndNoMore(t *testing.T) {
 		"xray:PutTraceSegments":         {"*"},
 		"xray:PutTelemetryRecords":      {"*"},
 	}
-	got := map[string][]any{}
-	conditions := map[string]any{}
-	for _, statement := range statements(at[object](t, stack, "Resources", "PollerRole", "Properties")["Policies"]) {
-		for _, action := range list(statement["Action"]) {
-			got[action.(string)] = append(got[action.(string)], list(statement["Resource"])...)
-			if statement["Condition"] != nil {
-				conditions[action.(string)] = statement["Condition"]
-			}
-		}
-	}
+	got, conditions := allowed(t, stack, "PollerRole")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("resources by action (-want +got):\n%s", diff)
 	}
@@ -103,20 +110,39 @@ func TestTheFunctionMayDoWhatItsCodeCallsAndNoMore(t *testing.T) {
 	}
 }
 
+func TestTheResumerMayAnswerTheNamedWorkflowsAndNoMore(t *testing.T) {
+	got, conditions := allowed(t, template(t), "ResumeRole")
+	workflows := object{"Fn::Split": []any{",", ref("WorkflowArns")}}
+	want := map[string][]any{
+		"states:SendTaskSuccess":   {workflows},
+		"states:SendTaskFailure":   {workflows},
+		"sqs:SendMessage":          {attribute("ResumeDeadLetterQueue", "Arn")},
+		"logs:CreateLogStream":     {attribute("ResumeLogGroup", "Arn")},
+		"logs:PutLogEvents":        {attribute("ResumeLogGroup", "Arn")},
+		"xray:PutTraceSegments":    {"*"},
+		"xray:PutTelemetryRecords": {"*"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(conditions) > 0 {
+		t.Errorf("resources by action (-want +got):\n%s\nconditions %v", diff, conditions)
+	}
+}
+
 // Given policies or no role, SAM adds managed policies that allow more.
-func TestTheFunctionHasNoOtherPermissions(t *testing.T) {
+func TestTheFunctionsHaveNoOtherPermissions(t *testing.T) {
 	stack := template(t)
-	function := at[object](t, stack, "Resources", "PollerFunction", "Properties")
-	if diff := cmp.Diff(attribute("PollerRole", "Arn"), at[object](t, function, "Role")); diff != "" {
-		t.Errorf("role (-want +got):\n%s", diff)
+	for functionName, role := range map[string]string{"PollerFunction": "PollerRole", "ResumeFunction": "ResumeRole"} {
+		function := at[object](t, stack, "Resources", functionName, "Properties")
+		if diff := cmp.Diff(attribute(role, "Arn"), at[object](t, function, "Role")); diff != "" {
+			t.Errorf("role of %s (-want +got):\n%s", functionName, diff)
+		}
+		if function["Policies"] != nil {
+			t.Errorf("%s has policies beside its role", functionName)
+		}
+		if managed := at[object](t, stack, "Resources", role, "Properties")["ManagedPolicyArns"]; managed != nil {
+			t.Errorf("%s has managed policies: %v", role, managed)
+		}
 	}
-	if function["Policies"] != nil {
-		t.Error("the function has policies beside its role")
-	}
-	if managed := at[object](t, stack, "Resources", "PollerRole", "Properties")["ManagedPolicyArns"]; managed != nil {
-		t.Errorf("the role has managed policies: %v", managed)
-	}
-	if diff := cmp.Diff([]string{"PollerRole"}, ofType(t, stack, "AWS::IAM::Role")); diff != "" {
+	if diff := cmp.Diff([]string{"PollerRole", "ResumeRole"}, ofType(t, stack, "AWS::IAM::Role")); diff != "" {
 		t.Errorf("roles (-want +got):\n%s", diff)
 	}
 }
@@ -133,7 +159,7 @@ func TestProducersMayOnlyEnqueue(t *testing.T) {
 	}
 }
 
-func TestBothQueuesRefuseWhatComesWithoutTLS(t *testing.T) {
+func TestTheQueuesRefuseWhatComesWithoutTLS(t *testing.T) {
 	stack := template(t)
 	for _, queue := range ofType(t, stack, "AWS::SQS::Queue") {
 		deny := object{
@@ -147,15 +173,21 @@ func TestBothQueuesRefuseWhatComesWithoutTLS(t *testing.T) {
 	}
 }
 
-func TestRulesOfTheAccountMaySendToTheJobQueueOnly(t *testing.T) {
+func TestRulesOfTheAccountMaySendToTheJobQueueOnlyAndOneItsDeadLetters(t *testing.T) {
 	stack := template(t)
-	allow := object{
-		"Sid": "AllowRulesOfThisAccount", "Effect": "Allow", "Action": "sqs:SendMessage",
-		"Principal": object{"Service": "events.amazonaws.com"},
-		"Resource":  attribute("JobQueue", "Arn"),
-		"Condition": object{"StringEquals": object{"aws:SourceAccount": ref("AWS::AccountId")}},
+	allow := func(sid, queue string, condition object) []object {
+		return []object{{
+			"Sid": sid, "Effect": "Allow", "Action": "sqs:SendMessage",
+			"Principal": object{"Service": "events.amazonaws.com"},
+			"Resource":  attribute(queue, "Arn"),
+			"Condition": condition,
+		}}
 	}
-	for queue, want := range map[string][]object{"JobQueue": {allow}, "JobDeadLetterQueue": nil} {
+	for queue, want := range map[string][]object{
+		"JobQueue":              allow("AllowRulesOfThisAccount", "JobQueue", object{"StringEquals": object{"aws:SourceAccount": ref("AWS::AccountId")}}),
+		"JobDeadLetterQueue":    nil,
+		"ResumeDeadLetterQueue": allow("AllowDeadLettersOfTheRule", "ResumeDeadLetterQueue", object{"ArnEquals": object{"aws:SourceArn": attribute("ResumeRule", "Arn")}}),
+	} {
 		allowed := slices.DeleteFunc(queuePolicy(t, stack, queue), func(s object) bool { return s["Effect"] != "Allow" })
 		if diff := cmp.Diff(want, allowed); diff != "" && len(want)+len(allowed) > 0 {
 			t.Errorf("what %s allows (-want +got):\n%s", queue, diff)

@@ -33,13 +33,16 @@ func queries(t *testing.T) map[string]string {
 	return found
 }
 
+// pollersFolders hold the code that writes the lines that are asked for.
+var pollersFolders = []string{"../poller", "../../functions/poller"}
+
 // logged returns the messages of the function's log lines and the names of their
 // fields, from the source: every string that is handed to a logger, or to slog,
 // as one.
-func logged(t *testing.T) (messages, fields map[string]bool) {
+func logged(t *testing.T, folders ...string) (messages, fields map[string]bool) {
 	t.Helper()
 	messages, fields = map[string]bool{}, map[string]bool{"time": true, "level": true, "msg": true}
-	for _, folder := range []string{"../poller", "../../functions/poller"} {
+	for _, folder := range folders {
 		for _, call := range calls(t, folder) {
 			called, ok := call.Fun.(*ast.SelectorExpr)
 			if !ok {
@@ -130,7 +133,7 @@ var (
 )
 
 func TestQueriesNameFieldsThatLinesHave(t *testing.T) {
-	_, fields := logged(t)
+	_, fields := logged(t, pollersFolders...)
 	for title, query := range queries(t) {
 		known := slices.Concat(sortedKeys(fields), ofLambda, words)
 		query = constant.ReplaceAllString(comment.ReplaceAllString(query, ""), "")
@@ -149,7 +152,7 @@ func TestQueriesNameFieldsThatLinesHave(t *testing.T) {
 }
 
 func TestQueriesCompareWithValuesThatLinesHave(t *testing.T) {
-	messages, _ := logged(t)
+	messages, _ := logged(t, pollersFolders...)
 	values := map[string][]string{
 		"msg":           sortedKeys(messages),
 		"level":         {"DEBUG", "INFO", "WARN", "ERROR"},

@@ -99,7 +99,7 @@ func TestTheJobQueueGivesLambdaTimeToRetry(t *testing.T) {
 func TestQueuesAreStandardEncryptedAndKeepMessages14Days(t *testing.T) {
 	stack := template(t)
 	queues := ofType(t, stack, "AWS::SQS::Queue")
-	if diff := cmp.Diff([]string{"JobDeadLetterQueue", "JobQueue"}, queues); diff != "" {
+	if diff := cmp.Diff([]string{"JobDeadLetterQueue", "JobQueue", "ResumeDeadLetterQueue"}, queues); diff != "" {
 		t.Errorf("queues (-want +got):\n%s", diff)
 	}
 	for _, name := range queues {
@@ -164,6 +164,7 @@ func TestAlarmsWatchWhatAWSMeasures(t *testing.T) {
 	}
 	for _, metric := range []string{
 		"ApproximateNumberOfMessagesVisible of JobDeadLetterQueue",
+		"ApproximateNumberOfMessagesVisible of ResumeDeadLetterQueue",
 		"ApproximateAgeOfOldestMessage of JobQueue",
 		"Errors of PollerFunction",
 		"Throttles of PollerFunction",
@@ -195,6 +196,9 @@ func TestOutputs(t *testing.T) {
 			object{"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}"}}},
 		"PollerFunctionName": ref("PollerFunction"),
 		"EnqueuePolicyArn":   ref("EnqueuePolicy"),
+
+		"ResumeFunctionName":       ref("ResumeFunction"),
+		"ResumeDeadLetterQueueUrl": ref("ResumeDeadLetterQueue"),
 	}
 	got := map[string]any{}
 	for name, output := range outputs {
