@@ -22,7 +22,7 @@ import (
 // everyCredential has all that were used, and those that the cluster sent.
 var everyCredential = []string{
 	plainToken, tokenBeforeRotation, tokenAfterRotation, password,
-	functionKeyID, functionSecretKey, functionSessionToken,
+	pollerKeyID, resumerKeyID, functionSecretKey, functionSessionToken,
 	sourceSecret, reasonSecret, simcluster.LeakedAccessKey,
 }
 
@@ -130,14 +130,17 @@ func (s *stack) wantCleanLogs(t *testing.T) {
 	}
 }
 
-// wantCalls checks that the function calls nothing but what its role allows, and
+// wantCalls checks that each function calls nothing but what its role allows, and
 // leaves the trace by which Lambda knows a loop.
 func (s *stack) wantCalls(t *testing.T) {
 	t.Helper()
-	allowed := []string{"AmazonSQS.SendMessageBatch", "AWSEvents.PutEvents", "secretsmanager.GetSecretValue"}
+	allowed := map[string][]string{
+		pollerKeyID:  {"AmazonSQS.SendMessageBatch", "AWSEvents.PutEvents", "secretsmanager.GetSecretValue"},
+		resumerKeyID: {"AWSStepFunctions.SendTaskSuccess", "AWSStepFunctions.SendTaskFailure"},
+	}
 	for _, c := range s.emulator.called() {
-		if !slices.Contains(allowed, c.Target) || !strings.HasPrefix(c.Trace, "Root=1-") {
-			t.Errorf("the function called %q with the trace %q", c.Target, c.Trace)
+		if !slices.Contains(allowed[c.KeyID], c.Target) || !strings.HasPrefix(c.Trace, "Root=1-") {
+			t.Errorf("a function called %q with the trace %q", c.Target, c.Trace)
 		}
 	}
 }
@@ -145,7 +148,7 @@ func (s *stack) wantCalls(t *testing.T) {
 // written is all that the function wrote, or that came of it.
 func (s *stack) written() map[string]string {
 	texts := map[string]*strings.Builder{"a log": {}, "a call of AWS": {}, "an event": {}, "a dead letter": {}}
-	for _, printed := range s.printed {
+	for _, printed := range append(s.printed, s.resumed) {
 		texts["a log"].WriteString(printed.String())
 	}
 	for _, c := range s.emulator.called() {

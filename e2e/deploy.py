@@ -1,8 +1,9 @@
 """Deploys stacks of template.yaml into the emulator, as `sam deploy` would.
 
-Reads {"template": path, "binary": path, "stacks": {name: {parameter: value}}}
-and writes {name: {"outputs": …, "function": …, "mapping": …}}: what the stack's
-outputs, its function and its event source mapping are once they are created.
+Reads {"template": path, "binaries": {function: path}, "stacks": {name:
+{parameter: value}}} and writes {name: {"outputs": …, "function": …, "mapping": …,
+"resumer": …}}: what the stack's outputs, its poller, its event source mapping
+and, where there is one, its resumer are once they are created.
 
 All that moto leaves out or does otherwise than AWS is dealt with in fit_to_moto
 and as_lambda_has_it; nothing else knows that this is not AWS.
@@ -23,8 +24,8 @@ BUCKET = "artifacts"
 # Types that moto's CloudFormation does not know. It skips them with a warning;
 # they are taken out, so that any other that it skips is noticed.
 UNKNOWN_TO_MOTO = (
-    "AWS::CloudWatch::Alarm", "AWS::EventSchemas::Registry", "AWS::EventSchemas::Schema", "AWS::Logs::QueryDefinition",
-    "AWS::SQS::QueuePolicy")
+    "AWS::CloudWatch::Alarm", "AWS::EventSchemas::Registry", "AWS::EventSchemas::Schema",
+    "AWS::Lambda::EventInvokeConfig", "AWS::Logs::QueryDefinition", "AWS::SQS::QueuePolicy")
 
 
 class NoManagedPolicies:
@@ -34,23 +35,25 @@ class NoManagedPolicies:
         return {}
 
 
-def upload(binary):
-    """Uploads the function's package, as `sam deploy` does, and returns its URI."""
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as z:
-        z.write(binary, "bootstrap")
+def upload(binaries):
+    """Uploads the functions' packages, as `sam deploy` does, and returns their URIs."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
-    s3.put_object(Bucket=BUCKET, Key="poller.zip", Body=package.getvalue())
-    return f"s3://{BUCKET}/poller.zip"
+    for name, binary in binaries.items():
+        package = io.BytesIO()
+        with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as z:
+            z.write(binary, "bootstrap")
+        s3.put_object(Bucket=BUCKET, Key=f"{name}.zip", Body=package.getvalue())
+    return {name: f"s3://{BUCKET}/{name}.zip" for name in binaries}
 
 
-def translate(path, code_uri, parameters):
+def translate(path, code_uris, parameters):
     """Returns the template as AWS's own translator leaves it to CloudFormation."""
     with open(path, encoding="utf-8") as f:
         template = yaml_parse(f)
     # `sam package` does this; the translator takes no path of this machine.
-    template["Resources"]["PollerFunction"]["Properties"]["CodeUri"] = code_uri
+    for name, uri in code_uris.items():
+        template["Resources"][name]["Properties"]["CodeUri"] = uri
     return transform(template, parameters, NoManagedPolicies())
 
 
@@ -61,7 +64,12 @@ def fit_to_moto(template):
         del resources[name]
     # The dashboard shows the alarms' states; moto takes no reference to what is not there.
     body = resources["Dashboard"]["Properties"]["DashboardBody"]
-    body["Fn::Sub"] = re.sub(r"\$\{(\w+Alarm)\.Arn\}", r"\1", body["Fn::Sub"])
+    text, _ = body["Fn::Sub"]
+    body["Fn::Sub"] = re.sub(r"\$\{(\w+Alarm)\.Arn\}", r"\1", text).replace("${AlarmOfResumes}", "")
+    # moto's rules have no function for a target. The tests hand over what comes into this queue.
+    resources["ResumeDeliveries"] = {"Type": "AWS::SQS::Queue", "Condition": "ResumesWorkflows", "Properties": {}}
+    resources["ResumeRule"]["Properties"]["Targets"][0]["Arn"] = {"Fn::GetAtt": ["ResumeDeliveries", "Arn"]}
+    template["Outputs"]["ResumeDeliveriesUrl"] = {"Condition": "ResumesWorkflows", "Value": {"Ref": "ResumeDeliveries"}}
     for resource in resources.values():
         properties = resource["Properties"]
         if resource["Type"] == "AWS::Lambda::EventSourceMapping":
@@ -73,9 +81,9 @@ def fit_to_moto(template):
             properties["EventPattern"] = {"Fn::ToJsonString": properties["EventPattern"]}
 
 
-def as_lambda_has_it(function, template):
+def as_lambda_has_it(name, function, template):
     """Returns the function's configuration, with what moto drops or mistypes."""
-    properties = template["Resources"]["PollerFunction"]["Properties"]
+    properties = template["Resources"][name]["Properties"]
     return {
         "FunctionArn": function["FunctionArn"],
         "Handler": function["Handler"],
@@ -100,15 +108,24 @@ def deploy(name, template, parameters):
     )
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     created = {r.get("LogicalResourceId") for r in cloudformation.describe_stack_resources(StackName=name)["StackResources"]}
-    missing = {n for n, r in template["Resources"].items() if "Condition" not in r} - created
+    resumes = parameters.get("ResumeWorkflows") == "true"
+    missing = {
+        n for n, r in template["Resources"].items()
+        if "Condition" not in r or r["Condition"] == "ResumesWorkflows" and resumes
+    } - created
     if stack["StackStatus"] != "CREATE_COMPLETE" or missing:
         sys.exit(f"{name} is {stack['StackStatus']}, without {sorted(missing)}")
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
-    function = functions.get_function_configuration(FunctionName=outputs["PollerFunctionName"])
+
+    def configuration(name):
+        function = functions.get_function_configuration(FunctionName=outputs[f"{name}Name"])
+        return as_lambda_has_it(name, function, template)
+
     mappings = functions.list_event_source_mappings(EventSourceArn=outputs["JobQueueArn"])["EventSourceMappings"]
     return {
         "outputs": outputs,
-        "function": as_lambda_has_it(function, template),
+        "function": configuration("PollerFunction"),
+        "resumer": configuration("ResumeFunction") if resumes else None,
         "mapping": {k: mappings[0].get(k) for k in (
             "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes", "ScalingConfig")},
     }
@@ -116,10 +133,10 @@ def deploy(name, template, parameters):
 
 def main():
     order = json.load(sys.stdin)
-    code_uri = upload(order["binary"])
+    code_uris = upload(order["binaries"])
     result = {}
     for name, parameters in order["stacks"].items():
-        template = translate(order["template"], code_uri, parameters)
+        template = translate(order["template"], code_uris, parameters)
         fit_to_moto(template)
         result[name] = deploy(name, template, parameters)
     json.dump(result, sys.stdout)

@@ -14,11 +14,9 @@ import (
 // deployment is what deploy.py says of a stack that it has created.
 type deployment struct {
 	Outputs  map[string]string
-	Function struct {
-		FunctionArn, Handler, LogFormat, LogLevel string
-		MemorySize, Timeout                       int
-		Environment                               map[string]string
-	}
+	Function function
+	// Resumer is nil in a stack that wakes no workflows.
+	Resumer *function
 	Mapping struct {
 		BatchSize                      int
 		MaximumBatchingWindowInSeconds int
@@ -27,24 +25,38 @@ type deployment struct {
 	}
 }
 
+// function is a function's configuration.
+type function struct {
+	FunctionArn, Handler, LogFormat, LogLevel string
+	MemorySize, Timeout                       int
+	Environment                               map[string]string
+}
+
 // parameters are those of a stack.
 type parameters map[string]string
 
-// build builds the binary as SAM does, but for this machine.
-func build(t *testing.T) string {
+// binaries are the functions' bootstraps, by the functions' logical ids.
+type binaries map[string]string
+
+// build builds the binaries as SAM does, but for this machine.
+func build(t *testing.T) binaries {
 	t.Helper()
-	dir := t.TempDir()
-	out, err := exec.Command("make", "-C", "..", "build-PollerFunction", "ARTIFACTS_DIR="+dir, "GOARCH="+runtime.GOARCH).CombinedOutput()
-	if err != nil {
-		t.Fatalf("make build-PollerFunction: %v\n%s", err, out)
+	built := binaries{}
+	for _, name := range []string{"PollerFunction", "ResumeFunction"} {
+		dir := t.TempDir()
+		out, err := exec.Command("make", "-C", "..", "build-"+name, "ARTIFACTS_DIR="+dir, "GOARCH="+runtime.GOARCH).CombinedOutput()
+		if err != nil {
+			t.Fatalf("make build-%s: %v\n%s", name, err, out)
+		}
+		built[name] = filepath.Join(dir, "bootstrap")
 	}
-	return filepath.Join(dir, "bootstrap")
+	return built
 }
 
 // deploy creates the stacks of template.yaml, by their names.
-func deploy(t *testing.T, e *emulator, binary string, stacks map[string]parameters) map[string]deployment {
+func deploy(t *testing.T, e *emulator, b binaries, stacks map[string]parameters) map[string]deployment {
 	t.Helper()
-	order, err := json.Marshal(map[string]any{"template": "../template.yaml", "binary": binary, "stacks": stacks})
+	order, err := json.Marshal(map[string]any{"template": "../template.yaml", "binaries": b, "stacks": stacks})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,8 @@ var orders = map[string]struct {
 	"bus": {"poller:" + password, `{"username": "poller", "password": ` + strconv.Quote(password) + `}`, parameters{
 		"EventBusName": namedBus, "PublishProgress": "true", "LogLevel": "DEBUG", "EventArchiveDays": "1", "RegisterSchemas": "true",
 		"AlarmTopicArn":               "arn:aws:sns:" + region + ":" + account + ":on-call",
+		"ResumeWorkflows":             "true",
+		"WorkflowArns":                "arn:aws:states:" + region + ":" + account + ":stateMachine:" + workflow,
 		"ClusterTokenSecretKmsKeyArn": "arn:aws:kms:" + region + ":" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab",
 	}},
 }
@@ -61,6 +63,8 @@ const (
 	rotatedJob
 	progressJob
 	doomedJob
+	awaitedJob
+	awaitedFailure
 	burstJobs // and those above it
 )
 
@@ -80,6 +84,7 @@ var scenarios = []struct {
 	{"dead letter", "bus", deadLetter},
 	{"patterns of the documents", "main", patterns},
 	{"demo", "main", demo},
+	{"workflows that wait", "bus", workflows},
 }
 
 func TestTheDeployedTemplate(t *testing.T) {
@@ -102,7 +107,7 @@ func TestTheDeployedTemplate(t *testing.T) {
 // deployAll deploys the stacks and sets them to work.
 func deployAll(t *testing.T) map[string]*stack {
 	t.Helper()
-	binary := build(t)
+	built := build(t)
 	e := startEmulator(t)
 	secrets, buses := secretsmanager.NewFromConfig(e.client()), eventbridge.NewFromConfig(e.client())
 	if _, err := buses.CreateEventBus(t.Context(), &eventbridge.CreateEventBusInput{Name: aws.String(namedBus)}); err != nil {
@@ -122,8 +127,8 @@ func deployAll(t *testing.T) map[string]*stack {
 		maps.Copy(wanted[name], order.parameters)
 	}
 	stacks := map[string]*stack{}
-	for name, deployment := range deploy(t, e, binary, wanted) {
-		stacks[name] = start(t, e, binary, deployment, clusters[name])
+	for name, deployment := range deploy(t, e, built, wanted) {
+		stacks[name] = start(t, e, built, deployment, clusters[name])
 	}
 	return stacks
 }

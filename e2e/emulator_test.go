@@ -28,10 +28,11 @@ const (
 	account = "123456789012"
 )
 
-// The credentials of the function's role. Its calls are known by the key's id;
-// the rest must not be seen anywhere.
+// The credentials of the functions' roles. Their calls are known by the keys'
+// ids; the rest must not be seen anywhere.
 const (
-	functionKeyID        = "ASIAFUNCTIONSROLE000"
+	pollerKeyID          = "ASIAPOLLERSROLE00000"
+	resumerKeyID         = "ASIARESUMERSROLE0000"
 	functionSecretKey    = "functions-secret-access-key"
 	functionSessionToken = "functions-session-token"
 )
@@ -52,6 +53,8 @@ type emulator struct {
 
 // call is one call that a function made.
 type call struct {
+	// KeyID is of the function's role.
+	KeyID string
 	// Target is service and action, such as AmazonSQS.SendMessageBatch.
 	Target string
 	Body   []byte
@@ -72,7 +75,13 @@ type answer struct {
 // emulator.py lives no longer than the pipe to it.
 func startEmulator(t *testing.T) *emulator {
 	t.Helper()
+	e := &emulator{}
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	e.URL = server.URL
 	python := exec.Command(python(), "emulator.py")
+	// The state machines that moto executes make their calls here.
+	python.Env = append(os.Environ(), "MOTO_PORT="+server.URL[strings.LastIndex(server.URL, ":")+1:])
 	stdin, err := python.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -98,10 +107,7 @@ func startEmulator(t *testing.T) *emulator {
 	if err != nil {
 		t.Fatalf("moto did not start; to get it: %s -m pip install -r e2e/requirements.txt", python.Path)
 	}
-	e := &emulator{moto: "http://127.0.0.1:" + strings.TrimSpace(port)}
-	server := httptest.NewServer(e)
-	t.Cleanup(server.Close)
-	e.URL = server.URL
+	e.moto = "http://127.0.0.1:" + strings.TrimSpace(port)
 	return e
 }
 
@@ -129,8 +135,10 @@ func (e *emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	target := r.Header.Get("X-Amz-Target")
 	e.mu.Lock()
-	if strings.Contains(r.Header.Get("Authorization"), "Credential="+functionKeyID+"/") {
-		e.calls = append(e.calls, call{target, body, r.Header.Get("X-Amzn-Trace-Id")})
+	for _, id := range []string{pollerKeyID, resumerKeyID} {
+		if strings.Contains(r.Header.Get("Authorization"), "Credential="+id+"/") {
+			e.calls = append(e.calls, call{id, target, body, r.Header.Get("X-Amzn-Trace-Id")})
+		}
 	}
 	interfere := e.fault
 	e.mu.Unlock()

@@ -37,7 +37,10 @@ type stack struct {
 	printed []*output
 	// faults is what the mapping complains of.
 	faults *output
-	// stop ends the mapping and the function.
+	// resumer is nil where there is none; resumed is what it has printed.
+	resumer *runtimeapi.Function
+	resumed *output
+	// stop ends the mapping and the functions.
 	stop func()
 
 	mu     sync.Mutex
@@ -75,20 +78,11 @@ func (o *output) String() string {
 
 // start sets a deployed stack to work: a rule catches its events, the function
 // runs in as many environments as may run at once, and the queue feeds it.
-func start(t *testing.T, e *emulator, binary string, d deployment, c *cluster) *stack {
+func start(t *testing.T, e *emulator, b binaries, d deployment, c *cluster) *stack {
 	t.Helper()
-	s := &stack{deployment: d, cluster: c, emulator: e, sqs: sqs.NewFromConfig(e.client()), faults: &output{}}
+	s := &stack{deployment: d, cluster: c, emulator: e, sqs: sqs.NewFromConfig(e.client()), faults: &output{}, resumed: &output{}}
 	catch := s.catchEvents(t, s.Outputs["EventBusName"], "events-of-"+s.Outputs["PollerFunctionName"], `{"source": ["refresh-poller"]}`)
 
-	config := runtimeapi.Config{
-		Bootstrap: binary, ARN: d.Function.FunctionArn, Handler: d.Function.Handler, MemoryMB: d.Function.MemorySize,
-		LogFormat: d.Function.LogFormat, LogLevel: d.Function.LogLevel, Timeout: time.Duration(d.Function.Timeout) * time.Second,
-		Environment: maps.Clone(d.Function.Environment),
-	}
-	config.Environment["AWS_ACCESS_KEY_ID"] = functionKeyID
-	config.Environment["AWS_SECRET_ACCESS_KEY"] = functionSecretKey
-	config.Environment["AWS_SESSION_TOKEN"] = functionSessionToken
-	config.Environment["AWS_ENDPOINT_URL"] = e.URL // the one variable that no deployed function has
 	mapping := Mapping{
 		Queue: s.sqs, QueueURL: d.Outputs["JobQueueUrl"], QueueARN: d.Outputs["JobQueueArn"],
 		BatchSize: d.Mapping.BatchSize, BatchWindow: time.Duration(d.Mapping.MaximumBatchingWindowInSeconds) * time.Second,
@@ -97,18 +91,19 @@ func start(t *testing.T, e *emulator, binary string, d deployment, c *cluster) *
 	}
 	var environments []*runtimeapi.Function
 	for range d.Mapping.ScalingConfig.MaximumConcurrency {
-		config.Output = &output{}
-		environment, err := runtimeapi.Start(t.Context(), config)
-		if err != nil {
-			t.Fatalf("the function does not start: %v\n%s", err, config.Output)
-		}
-		s.printed = append(s.printed, config.Output.(*output))
+		environment, printed := e.run(t, b["PollerFunction"], d.Function, pollerKeyID)
+		s.printed = append(s.printed, printed)
 		environments = append(environments, environment)
 		mapping.Environments = append(mapping.Environments, environment)
 	}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
+	if d.Resumer != nil {
+		s.resumer, s.resumed = e.run(t, b["ResumeFunction"], *d.Resumer, resumerKeyID)
+		environments = append(environments, s.resumer)
+		running.Go(func() { s.handOver(ctx) })
+	}
 	running.Go(func() { mapping.Run(ctx) })
 	running.Go(func() { s.collect(ctx, catch) })
 	s.stop = sync.OnceFunc(func() {
@@ -124,9 +119,30 @@ func start(t *testing.T, e *emulator, binary string, d deployment, c *cluster) *
 			for _, printed := range s.printed {
 				t.Logf("an environment of %s printed:\n%s", d.Outputs["PollerFunctionName"], printed)
 			}
+			t.Logf("the resumer printed:\n%s", s.resumed)
 		}
 	})
 	return s
+}
+
+// run starts an execution environment of a function, with its role's key.
+func (e *emulator) run(t *testing.T, binary string, f function, keyID string) (*runtimeapi.Function, *output) {
+	t.Helper()
+	printed := &output{}
+	config := runtimeapi.Config{
+		Bootstrap: binary, ARN: f.FunctionArn, Handler: f.Handler, MemoryMB: f.MemorySize,
+		LogFormat: f.LogFormat, LogLevel: f.LogLevel, Timeout: time.Duration(f.Timeout) * time.Second,
+		Environment: maps.Clone(f.Environment), Output: printed,
+	}
+	config.Environment["AWS_ACCESS_KEY_ID"] = keyID
+	config.Environment["AWS_SECRET_ACCESS_KEY"] = functionSecretKey
+	config.Environment["AWS_SESSION_TOKEN"] = functionSessionToken
+	config.Environment["AWS_ENDPOINT_URL"] = e.URL // the one variable that no deployed function has
+	environment, err := runtimeapi.Start(t.Context(), config)
+	if err != nil {
+		t.Fatalf("the function does not start: %v\n%s", err, printed)
+	}
+	return environment, printed
 }
 
 // catchEvents has a rule send the events that a pattern matches on to a queue of

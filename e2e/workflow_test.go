@@ -1,0 +1,193 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"refresh-poller/internal/simcluster"
+)
+
+// workflow is the name of the state machine.
+const workflow = "nightly-refresh"
+
+// workflows executes the example's state machine from the answer to its refresh
+// call on; moto makes no HTTP calls. The rest is done by moto, the poller, the
+// bus and the resumer. It begins when it is checked: moto takes seconds to read a
+// state machine, in which the others' first polls would come late.
+func workflows(t *testing.T, s *stack) func(t *testing.T) {
+	return func(t *testing.T) {
+		client := sfn.NewFromConfig(s.emulator.client())
+		definition := exampleDefinition(t, "WasItStarted", map[string]string{"JobQueueUrl": s.Outputs["JobQueueUrl"]})
+		machine, err := client.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
+			Name: aws.String(workflow), Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + account + ":role/workflow"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		execute := func(name, answer string) *string {
+			t.Helper()
+			input := `{"http": {"StatusCode": 200, "ResponseBody": ` + answer + `}}`
+			execution, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{
+				StateMachineArn: machine.StateMachineArn, Name: &name, Input: &input, // moto makes up no names
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return execution.ExecutionArn
+		}
+		s.cluster.Add(simcluster.Job{ID: awaitedJob, RunsFor: 3 * time.Second})
+		s.cluster.Add(simcluster.Job{ID: awaitedFailure, Fails: "no such object"})
+		completed := execute("completed", fmt.Sprintf(`{"code": 0, "data": {"jobId": %d}}`, awaitedJob))
+		failed := execute("failed", fmt.Sprintf(`{"code": "0", "data": {"jobId": "%d"}}`, awaitedFailure))
+		refused := execute("refused", `{"code": 1100, "message": "collection not found"}`)
+
+		s.wantSucceeded(t, client, completed, s.end(t, awaitedJob))
+		s.wantFailed(t, client, failed, "RefreshFailed", `"Error":"RefreshFailed"`)
+		s.wantFailed(t, client, refused, "RefreshNotStarted", "collection not found")
+		if _, err := s.resumer.Invoke(t.Context(), []byte(s.end(t, awaitedJob).text)); err != nil {
+			t.Errorf("a duplicate of the event fails: %v", err)
+		}
+		s.wantAnswers(t)
+		s.wantLines(t)
+	}
+}
+
+// exampleDefinition returns the example's state machine as it is deployed, but for
+// where it starts.
+func exampleDefinition(t *testing.T, startAt string, substitutions map[string]string) string {
+	t.Helper()
+	text, err := os.ReadFile("../examples/step-functions/template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example struct {
+		Resources struct {
+			Workflow struct {
+				Properties struct {
+					Definition map[string]any `yaml:"Definition"`
+				} `yaml:"Properties"`
+			} `yaml:"Workflow"`
+		} `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal(text, &example); err != nil {
+		t.Fatal(err)
+	}
+	definition := example.Resources.Workflow.Properties.Definition
+	states := definition["States"].(map[string]any)
+	delete(states, definition["StartAt"].(string)) // nothing leads there, which is an error
+	definition["StartAt"] = startAt
+	deployed, err := json.Marshal(definition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range substitutions {
+		deployed = []byte(strings.ReplaceAll(string(deployed), "${"+name+"}", value))
+	}
+	return string(deployed)
+}
+
+// ended waits for the end of an execution.
+func (s *stack) ended(t *testing.T, client *sfn.Client, execution *string) (found *sfn.DescribeExecutionOutput) {
+	t.Helper()
+	await(t, "the end of "+*execution, func() bool {
+		out, err := client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: execution})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = out
+		return out.Status != sfntypes.ExecutionStatusRunning
+	})
+	return found
+}
+
+// wantSucceeded checks that an execution's output is the event's detail.
+func (s *stack) wantSucceeded(t *testing.T, client *sfn.Client, execution *string, e event) {
+	t.Helper()
+	end := s.ended(t, client, execution)
+	var output map[string]any
+	decoder := json.NewDecoder(strings.NewReader(aws.ToString(end.Output)))
+	decoder.UseNumber()
+	if err := decoder.Decode(&output); err != nil || end.Status != sfntypes.ExecutionStatusSucceeded {
+		t.Errorf("%s with the output %s: %v", end.Status, aws.ToString(end.Output), err)
+	}
+	if diff := cmp.Diff(e.Detail, output); diff != "" {
+		t.Errorf("output (-event's detail +got):\n%s", diff)
+	}
+}
+
+func (s *stack) wantFailed(t *testing.T, client *sfn.Client, execution *string, failure, cause string) {
+	t.Helper()
+	end := s.ended(t, client, execution)
+	if end.Status != sfntypes.ExecutionStatusFailed || aws.ToString(end.Error) != failure || !strings.Contains(aws.ToString(end.Cause), cause) {
+		t.Errorf("%s with the error %s, %s, want %s with %q in its cause", end.Status, aws.ToString(end.Error), aws.ToString(end.Cause), failure, cause)
+	}
+}
+
+// wantAnswers checks what moto does not show, the cause that it drops, and that
+// no token is in the log.
+func (s *stack) wantAnswers(t *testing.T) {
+	t.Helper()
+	var causes []string
+	for _, c := range s.emulator.called() {
+		var answer struct{ TaskToken, Cause string }
+		if c.KeyID != resumerKeyID {
+			continue
+		}
+		if err := json.Unmarshal(c.Body, &answer); err != nil || answer.TaskToken == "" || strings.Contains(s.resumed.String(), answer.TaskToken) {
+			t.Errorf("the call %s %s has no token, or one that is logged: %v", c.Target, c.Body, err)
+		}
+		if c.Target == "AWSStepFunctions.SendTaskFailure" {
+			causes = append(causes, answer.Cause)
+		}
+	}
+	if diff := cmp.Diff([]string{"no such object"}, slices.Compact(causes)); diff != "" {
+		t.Errorf("causes (-want +got):\n%s", diff)
+	}
+}
+
+// wantLines checks the resumer's log: the two events, as none came before the
+// end, and the duplicate. The poller may publish an event twice, too.
+func (s *stack) wantLines(t *testing.T) {
+	t.Helper()
+	var messages []string
+	for line := range strings.Lines(s.resumed.String()) {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil || fields["awsRequestId"] == nil || fields["watchId"] == nil {
+			t.Errorf("log line %q: %v", line, err)
+			continue
+		}
+		messages = append(messages, fmt.Sprint(fields["msg"], " ", fields["state"]))
+	}
+	slices.Sort(messages)
+	messages = slices.Compact(messages)
+	want := []string{"workflow resumed RefreshCompleted", "workflow resumed RefreshFailed", "workflow waits no longer RefreshCompleted"}
+	if diff := cmp.Diff(want, messages); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
+// handOver invokes the resumer with each event that the rule has delivered, until
+// ctx is done. In AWS it is EventBridge and Lambda's queue that do.
+func (s *stack) handOver(ctx context.Context) {
+	for sleep(ctx, 200*time.Millisecond) {
+		for _, m := range s.take(ctx, s.Outputs["ResumeDeliveriesUrl"]) {
+			if _, err := s.resumer.Invoke(context.WithoutCancel(ctx), []byte(*m.Body)); err != nil {
+				fmt.Fprintf(s.faults, "the resumer failed: %v\n", err)
+			}
+		}
+	}
+}
