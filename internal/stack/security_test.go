@@ -36,11 +36,13 @@ func TestSecurityNamesTestsThatThereAre(t *testing.T) {
 
 func TestSecurityListsWhatIAMAllows(t *testing.T) {
 	claims := security(t)
-	for _, statement := range statements(at[object](t, template(t), "Resources", "PollerRole", "Properties")["Policies"]) {
-		for _, action := range list(statement["Action"]) {
-			_, name, _ := strings.Cut(action.(string), ":")
-			if !strings.Contains(claims, "`"+name+"`") && !strings.Contains(claims, "`"+action.(string)+"`") {
-				t.Errorf("%s is not listed", action)
+	for _, role := range []string{"PollerRole", "ResumeRole"} {
+		for _, statement := range statements(at[object](t, template(t), "Resources", role, "Properties")["Policies"]) {
+			for _, action := range list(statement["Action"]) {
+				_, name, _ := strings.Cut(action.(string), ":")
+				if !strings.Contains(claims, "`"+name+"`") && !strings.Contains(claims, "`"+action.(string)+"`") {
+					t.Errorf("%s of %s is not listed", action, role)
+				}
 			}
 		}
 	}
