@@ -20,7 +20,12 @@ type object = map[string]any
 // template returns template.yaml.
 func template(t *testing.T) object {
 	t.Helper()
-	text, err := os.ReadFile("../../template.yaml")
+	return templateAt(t, "../../template.yaml")
+}
+
+func templateAt(t *testing.T, path string) object {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
