@@ -98,8 +98,8 @@ def as_lambda_has_it(name, function, template):
     }
 
 
-def deploy(name, template, parameters):
-    cloudformation, functions = boto3.client("cloudformation"), boto3.client("lambda")
+def create(cloudformation, name, template, parameters):
+    """Creates a stack with all its resources, and returns its outputs."""
     cloudformation.create_stack(
         StackName=name,
         TemplateBody=json.dumps(template),
@@ -115,7 +115,11 @@ def deploy(name, template, parameters):
     } - created
     if stack["StackStatus"] != "CREATE_COMPLETE" or missing:
         sys.exit(f"{name} is {stack['StackStatus']}, without {sorted(missing)}")
-    outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+    return {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+
+
+def deploy(name, template, parameters):
+    outputs, functions = create(boto3.client("cloudformation"), name, template, parameters), boto3.client("lambda")
 
     def configuration(name):
         function = functions.get_function_configuration(FunctionName=outputs[f"{name}Name"])
@@ -125,7 +129,7 @@ def deploy(name, template, parameters):
     return {
         "outputs": outputs,
         "function": configuration("PollerFunction"),
-        "resumer": configuration("ResumeFunction") if resumes else None,
+        "resumer": configuration("ResumeFunction") if "ResumeFunctionName" in outputs else None,
         "mapping": {k: mappings[0].get(k) for k in (
             "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes", "ScalingConfig")},
     }
@@ -142,4 +146,5 @@ def main():
     json.dump(result, sys.stdout)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -85,6 +85,8 @@ var scenarios = []struct {
 	{"patterns of the documents", "main", patterns},
 	{"demo", "main", demo},
 	{"workflows that wait", "bus", workflows},
+	{"examples of subscribers", "main", subscribers},
+	{"examples of producers", "main", producers},
 }
 
 func TestTheDeployedTemplate(t *testing.T) {

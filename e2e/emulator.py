@@ -10,17 +10,21 @@ import logging
 import sys
 
 import jsonpath_ng.ext
+import targets  # noqa: F401, its import gives moto the targets that it lacks
 from moto.core.config import default_user_config
 from moto.server import ThreadedMotoServer
-from moto.stepfunctions.models import StateMachine
+from moto.stepfunctions import models as stepfunctions
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 # moto builds a parser for each field of each event that a rule matches, which
 # takes so long that the SDK gives a PutEvents of ten events up and repeats it.
 jsonpath_ng.ext.parse = functools.cache(jsonpath_ng.ext.parse)
 # By default moto only pretends to execute state machines. Their own calls go to MOTO_PORT, which is the proxy's.
 default_user_config["stepfunctions"]["execute_state_machine"] = True
+# CloudFormation would create them where they are not executed.
+stepfunctions.stepfunctions_backends = stepfunctions_parser_backends
 # For each execution moto copies its state machine with all else that runs, which fails as soon as something does.
-StateMachine.__deepcopy__ = lambda self, memo: copy.copy(self)
+stepfunctions.StateMachine.__deepcopy__ = lambda self, memo: copy.copy(self)
 logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each call
 
 server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

@@ -61,6 +61,8 @@ func workflows(t *testing.T, s *stack) func(t *testing.T) {
 		if _, err := s.resumer.Invoke(t.Context(), []byte(s.end(t, awaitedJob).text)); err != nil {
 			t.Errorf("a duplicate of the event fails: %v", err)
 		}
+		// What the function prints may come after its answer.
+		await(t, "the line about the duplicate", func() bool { return strings.Contains(s.resumed.String(), "workflow waits no longer") })
 		s.wantAnswers(t)
 		s.wantLines(t)
 	}
