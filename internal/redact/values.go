@@ -96,15 +96,15 @@ func spell(ends []int, s string, pos int, char rune, raw string) []int {
 		}
 	}
 	n := backslashes(rest)
-	if n == 0 || n > maxBackslashes {
-		return ends
-	}
 	if char == '\\' {
 		for _, doubled := range []int{2, 4, 8} {
 			if doubled <= n {
 				ends = append(ends, pos+doubled)
 			}
 		}
+	}
+	if n == 0 || n > maxBackslashes {
+		return ends
 	}
 	if strings.HasPrefix(rest[n:], raw) {
 		ends = append(ends, pos+n+len(raw))
