@@ -114,8 +114,9 @@ func FuzzValues(f *testing.F) {
 	f.Fuzz(func(t *testing.T, credential string) {
 		const before, behind = "refused <", "> as such"
 		// Two thousand backslashes take seconds: as a password, its owner's choice.
-		if len(credential) < minCredential || len(credential) > 256 || leak.Find(before+mask+behind, credential) != nil || strings.ContainsFunc(credential, unicode.IsControl) {
-			t.Skip("too short or too long, or everywhere, or for no header")
+		// What has a piece of the mask may come about around it.
+		if len(credential) < minCredential || len(credential) > 256 || leak.Find(before+mask+behind, credential) != nil || strings.ContainsFunc(credential, unicode.IsControl) || strings.Contains(credential, "*") {
+			t.Skip("too short or too long, or everywhere, or for no header, or like the mask")
 		}
 		credential = strings.ReplaceAll(credential, ":", ";") // user:password is two
 		lower := strings.ToLower(credential)
