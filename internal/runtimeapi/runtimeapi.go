@@ -122,11 +122,18 @@ func (f *Function) PID() int {
 	return f.env.cmd.Process.Pid
 }
 
-// Close waits for an invocation under way, then kills the process.
-func (f *Function) Close() {
+// Kill waits for an invocation under way, then kills the process. The next
+// invocation starts another.
+func (f *Function) Kill() { f.end(false) }
+
+// Close waits for an invocation under way, then kills the process, and starts no
+// other.
+func (f *Function) Close() { f.end(true) }
+
+func (f *Function) end(closed bool) {
 	f.turn <- struct{}{}
 	defer func() { <-f.turn }()
-	f.closed = true
+	f.closed = f.closed || closed
 	if f.env != nil {
 		f.env.kill()
 		f.env = nil

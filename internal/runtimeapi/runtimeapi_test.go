@@ -196,11 +196,13 @@ func TestAnotherProcessFollowsOneThatEnded(t *testing.T) {
 }
 
 func TestAProcessThatEndsBetweenInvocationsFailsNone(t *testing.T) {
-	f := started(t, config(t, "serve"))
-	before := invoke(t, f, "one").PID
-	f.env.kill()
-	if after := invoke(t, f, "two"); after.PID == before || after.Payload != "two" {
-		t.Errorf("process %d became %d, which answered %q", before, after.PID, after.Payload)
+	for how, end := range map[string]func(*Function){"by itself": func(f *Function) { f.env.kill() }, "killed": (*Function).Kill} {
+		f := started(t, config(t, "serve"))
+		before := invoke(t, f, "one").PID
+		end(f)
+		if after := invoke(t, f, "two"); after.PID == before || after.Payload != "two" {
+			t.Errorf("%s: process %d became %d, which answered %q", how, before, after.PID, after.Payload)
+		}
 	}
 }
 
