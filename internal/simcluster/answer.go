@@ -84,7 +84,8 @@ func envelope(fields map[string]any) Answer {
 	return Answer{Body: string(body)}
 }
 
-func (a Answer) write(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP gives the answer, whatever was asked.
+func (a Answer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a.Drop:
 		panic(http.ErrAbortHandler) // net/http's way to close without an answer

@@ -123,7 +123,7 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// Read ahead of the lock: a slow client must not hold up the others.
 	id, rejection := readJobID(http.MaxBytesReader(w, r.Body, maxRequestBytes))
-	c.answer(r.Header.Get("Authorization"), id, rejection).write(w, r)
+	c.answer(r.Header.Get("Authorization"), id, rejection).ServeHTTP(w, r)
 }
 
 // answer decides on one request: the token is checked first, then the rate
