@@ -35,6 +35,9 @@ type Answer struct {
 	NotReached bool
 	// Held is how long a job that was not reached has to wait at least.
 	Held time.Duration
+	// Asked is when the request that brought the answer began; zero means at the
+	// decision. The batch's other jobs may put that off by seconds.
+	Asked time.Time
 	// Took is how long the request was under way, and the second one after a
 	// refusal; 0 for one that was not made. Nothing is decided by it.
 	Took [2]time.Duration
@@ -91,6 +94,10 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 
 	next := m
 	next.Watch = after(m.Watch, a, now)
+	asked := a.Asked
+	if asked.IsZero() {
+		asked = now
+	}
 	graceEnd := m.Watch.Since.Add(s.Grace)
 	unknown := a.Failure != nil && a.Failure.Kind == milvus.NotFound
 	switch {
@@ -100,11 +107,11 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 			job.Reason = "" // it tells why a job did not complete
 		}
 		return end(s, next, job, job.State, now)
-	case unknown && !now.Before(graceEnd):
+	case unknown && !asked.Before(graceEnd):
 		job := remembered(next)
-		job.Reason = fmt.Sprintf("the cluster knows no job %d, %s after the watch began%s", m.JobID, span(now.Sub(m.Watch.Since)), lastSeen(next))
+		job.Reason = fmt.Sprintf("the cluster knows no job %d, %s after the watch began%s", m.JobID, span(asked.Sub(m.Watch.Since)), lastSeen(next))
 		return end(s, next, job, event.StateNotFound, now)
-	case !now.Before(deadline):
+	case !asked.Before(deadline):
 		return expire(s, next, a, now)
 	}
 
@@ -114,6 +121,8 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 	if unknown {
 		moment.Until = min(moment.Until, graceEnd.Sub(now))
 	}
+	// What passed since the cluster was asked is to be polled after at once.
+	moment.Until = max(moment.Until, time.Nanosecond)
 	if a.Failure == nil {
 		moment.Gained, moment.Within = gained(m.Watch.Job, next.Watch.Job)
 	} else {

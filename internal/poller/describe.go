@@ -108,7 +108,7 @@ func (a asker) once(ctx context.Context, jobID int64, newerThan time.Time) Answe
 	job, err := a.p.Cluster.Describe(ctx, token, jobID)
 	took := [2]time.Duration{time.Since(start)}
 	if err == nil {
-		return Answer{Job: job, Took: took}
+		return Answer{Job: job, Asked: start, Took: took}
 	}
 	failure, ok := errors.AsType[*milvus.Error](err)
 	if !ok {
@@ -117,5 +117,5 @@ func (a asker) once(ctx context.Context, jobID int64, newerThan time.Time) Answe
 	if failure.Kind == milvus.Throttled {
 		a.p.Limiter.Hold(failure.RetryAfter)
 	}
-	return Answer{Failure: failure, Took: took}
+	return Answer{Failure: failure, Asked: start, Took: took}
 }
