@@ -8,17 +8,23 @@ import copy
 import functools
 import logging
 import sys
+import time
 
 import jsonpath_ng.ext
 import targets  # noqa: F401, its import gives moto the targets that it lacks
 from moto.core.config import default_user_config
 from moto.server import ThreadedMotoServer
+from moto.sqs import models as sqs
 from moto.stepfunctions import models as stepfunctions
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 # moto builds a parser for each field of each event that a rule matches, which
 # takes so long that the SDK gives a PutEvents of ten events up and repeats it.
 jsonpath_ng.ext.parse = functools.cache(jsonpath_ng.ext.parse)
+# With hundreds of messages in a queue moto takes up to a second to receive ten: for each it works out all of the
+# queue's attributes, to know how long the queue keeps messages (days), and makes dates of its times.
+sqs.SQSBackend.is_message_valid_based_on_retention_period = lambda *_: True
+sqs.unix_time_millis = lambda: time.time() * 1000
 # By default moto only pretends to execute state machines. Their own calls go to MOTO_PORT, which is the proxy's.
 default_user_config["stepfunctions"]["execute_state_machine"] = True
 # CloudFormation would create them where they are not executed.
