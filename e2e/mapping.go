@@ -24,13 +24,15 @@ import (
 )
 
 // Mapping feeds a function from a queue over the SQS API, as Lambda's event
-// source mapping does. Three differences to know: it asks an empty queue every
+// source mapping does. Four differences to know: it asks an empty queue every
 // Pause instead of waiting in a long poll; one receiver fills one batch after
-// another, where Lambda has several; and it never throttles.
+// another, where Lambda has several; it never throttles; and what was not dealt
+// with comes back after Again instead of the visibility timeout, minutes later.
 type Mapping struct {
 	Queue interface {
 		ReceiveMessage(context.Context, *sqs.ReceiveMessageInput, ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error)
 		DeleteMessageBatch(context.Context, *sqs.DeleteMessageBatchInput, ...func(*sqs.Options)) (*sqs.DeleteMessageBatchOutput, error)
+		ChangeMessageVisibilityBatch(context.Context, *sqs.ChangeMessageVisibilityBatchInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
 	}
 	QueueURL, QueueARN string
 	// BatchSize is the most messages of an invocation: at most 10, what one
@@ -47,6 +49,8 @@ type Mapping struct {
 	Environments []Environment
 	// Pause is how long to wait after a receive that brought nothing.
 	Pause time.Duration
+	// Again is when a message that failed comes back, in whole seconds.
+	Again time.Duration
 	// Log gets one error for each batch that failed whole, and for each call of
 	// SQS that failed.
 	Log *slog.Logger
@@ -128,29 +132,59 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // invoke hands a batch to the function and deletes what it dealt with. The rest
-// comes back by itself after the visibility timeout.
+// comes back.
 func (m Mapping) invoke(ctx context.Context, environment Environment, batch []types.Message) {
 	failed, err := m.handle(ctx, environment, batch)
 	if err != nil {
 		m.Log.Error("batch failed", "error", err, "messages", len(batch))
-		return
 	}
 	var done []types.DeleteMessageBatchRequestEntry
+	var again []types.ChangeMessageVisibilityBatchRequestEntry
 	for i, message := range batch {
-		if !failed[*message.MessageId] {
-			done = append(done, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: message.ReceiptHandle})
+		id := aws.String(strconv.Itoa(i))
+		if err != nil || failed[*message.MessageId] {
+			again = append(again, types.ChangeMessageVisibilityBatchRequestEntry{
+				Id: id, ReceiptHandle: message.ReceiptHandle, VisibilityTimeout: int32(m.Again.Seconds()),
+			})
+		} else {
+			done = append(done, types.DeleteMessageBatchRequestEntry{Id: id, ReceiptHandle: message.ReceiptHandle})
 		}
 	}
-	if len(done) == 0 {
-		return
-	}
-	out, err := m.Queue.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &m.QueueURL, Entries: done})
-	switch {
-	case err != nil:
+	if err := m.delete(ctx, done); err != nil {
 		m.Log.Error("delete failed", "error", err)
-	case len(out.Failed) > 0:
-		m.Log.Error("delete failed", "error", aws.ToString(out.Failed[0].Message), "messages", len(out.Failed))
 	}
+	if err := m.giveBack(ctx, again); err != nil {
+		m.Log.Error("change of visibility failed", "error", err)
+	}
+}
+
+func (m Mapping) delete(ctx context.Context, entries []types.DeleteMessageBatchRequestEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	out, err := m.Queue.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &m.QueueURL, Entries: entries})
+	if err != nil {
+		return err
+	}
+	return refusal(out.Failed)
+}
+
+func (m Mapping) giveBack(ctx context.Context, entries []types.ChangeMessageVisibilityBatchRequestEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	out, err := m.Queue.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &m.QueueURL, Entries: entries})
+	if err != nil {
+		return err
+	}
+	return refusal(out.Failed)
+}
+
+func refusal(failed []types.BatchResultErrorEntry) error {
+	if len(failed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d messages: %s", len(failed), aws.ToString(failed[0].Message))
 }
 
 // handle returns the ids of the messages that the function reported as failed,

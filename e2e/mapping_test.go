@@ -20,11 +20,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fakeQueue hands out what was put in it, once, and notes what was deleted.
+// fakeQueue hands out what was put in it, once, and notes what was deleted and
+// what was given back, with its visibility timeout.
 type fakeQueue struct {
-	mu      sync.Mutex
-	waiting []types.Message
-	deleted []string
+	mu        sync.Mutex
+	waiting   []types.Message
+	deleted   []string
+	givenBack []string
 	// fail, if not nil, answers every call.
 	fail error
 }
@@ -58,6 +60,15 @@ func (q *fakeQueue) DeleteMessageBatch(_ context.Context, in *sqs.DeleteMessageB
 	return &sqs.DeleteMessageBatchOutput{}, q.fail
 }
 
+func (q *fakeQueue) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.ChangeMessageVisibilityBatchInput, _ ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, entry := range in.Entries {
+		q.givenBack = append(q.givenBack, fmt.Sprint(*entry.ReceiptHandle, " in ", entry.VisibilityTimeout))
+	}
+	return &sqs.ChangeMessageVisibilityBatchOutput{}, q.fail
+}
+
 type environmentFunc func(event events.SQSEvent) (string, error)
 
 func (f environmentFunc) Invoke(_ context.Context, payload []byte) ([]byte, error) {
@@ -75,7 +86,7 @@ func run(q *fakeQueue, d, window time.Duration, environments ...Environment) str
 	m := Mapping{
 		Queue: q, QueueURL: "https://sqs/jobs", QueueARN: "arn:aws:sqs:eu-west-1:123456789012:jobs", BatchSize: 3,
 		BatchWindow: window, ReportBatchItemFailures: true, Environments: environments,
-		Pause: 100 * time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Pause: 100 * time.Millisecond, Again: 3 * time.Second, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
@@ -113,6 +124,9 @@ func TestOnlyMessagesThatFailedAreLeft(t *testing.T) {
 				log := run(q, time.Minute, 0, environmentFunc(func(events.SQSEvent) (string, error) { return tt.response, tt.err }))
 				if got := strings.Join(q.deleted, " "); got != tt.deleted {
 					t.Errorf("deleted %q, want %q", got, tt.deleted)
+				}
+				if want := map[string]string{"": "a in 3 b in 3", "b": "a in 3", "a b": ""}[tt.deleted]; strings.Join(q.givenBack, " ") != want {
+					t.Errorf("given back %q, want %q", q.givenBack, want)
 				}
 				if (tt.log == "") != (log == "") || !strings.Contains(log, tt.log) {
 					t.Errorf("log %q, want %q", log, tt.log)
