@@ -19,7 +19,8 @@ import (
 // cluster is the simulated cluster on loopback, with a memory of its requests.
 type cluster struct {
 	*simcluster.Cluster
-	URL string
+	URL     string
+	breaker *breaker // may be nil
 
 	mu       sync.Mutex
 	requests []request
@@ -30,8 +31,8 @@ type request struct {
 	body string
 }
 
-func startCluster(t *testing.T, token string) *cluster {
-	c := &cluster{Cluster: simcluster.New(simcluster.Options{Token: token})}
+func startCluster(t *testing.T, token string, b *breaker) *cluster {
+	c := &cluster{Cluster: simcluster.New(simcluster.Options{Token: token}), breaker: b}
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	c.URL = server.URL
@@ -47,7 +48,11 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.requests = append(c.requests, request{time.Now(), string(body)})
 	c.mu.Unlock()
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	c.Cluster.ServeHTTP(w, r)
+	if c.breaker != nil {
+		c.breaker.breakDescribe(w, r, body, c.Cluster)
+	} else {
+		c.Cluster.ServeHTTP(w, r)
+	}
 }
 
 // describes returns when the job was asked for, in the exact form that the API

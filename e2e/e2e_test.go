@@ -29,19 +29,25 @@ const namedBus = "team.orders_1-refresh"
 // orders are the stacks to deploy: one with the defaults, where only the times
 // are short; one for what slows the others down; and one with a bus that exists
 // already and every other parameter that a condition asks for.
-var orders = map[string]struct {
-	token, secret string
-	parameters    parameters
-}{
-	"main": {plainToken, plainToken, parameters{}},
-	"busy": {tokenBeforeRotation, `{"token": "` + tokenBeforeRotation + `"}`, parameters{"DescribeRateLimit": "8"}},
+var orders = map[string]order{
+	"main": {plainToken, plainToken, parameters{}, nil},
+	"busy": {tokenBeforeRotation, `{"token": "` + tokenBeforeRotation + `"}`, parameters{"DescribeRateLimit": "8"}, nil},
 	"bus": {"poller:" + password, `{"username": "poller", "password": ` + strconv.Quote(password) + `}`, parameters{
 		"EventBusName": namedBus, "PublishProgress": "true", "LogLevel": "DEBUG", "EventArchiveDays": "1", "RegisterSchemas": "true",
 		"AlarmTopicArn":               "arn:aws:sns:" + region + ":" + account + ":on-call",
 		"ResumeWorkflows":             "true",
 		"WorkflowArns":                "arn:aws:states:" + region + ":" + account + ":stateMachine:" + workflow,
 		"ClusterTokenSecretKmsKeyArn": "arn:aws:kms:" + region + ":" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab",
-	}},
+	}, nil},
+}
+
+// order is a stack to deploy: the cluster's token, the secret's value, and the
+// parameters beside those that all have.
+type order struct {
+	token, secret string
+	parameters    parameters
+	// breaker breaks what the poller calls; nil breaks nothing.
+	breaker *breaker
 }
 
 // A scenario begins watches on a stack, all scenarios at about the same time,
@@ -91,7 +97,7 @@ var scenarios = []struct {
 
 func TestTheDeployedTemplate(t *testing.T) {
 	began := time.Now()
-	stacks := deployAll(t)
+	stacks := deployAll(t, orders)
 	deployed := time.Since(began)
 	checks := make([]func(*testing.T), len(scenarios))
 	for i, s := range scenarios {
@@ -101,13 +107,16 @@ func TestTheDeployedTemplate(t *testing.T) {
 		t.Run(s.name, checks[i])
 	}
 	for name, s := range stacks {
-		t.Run(name+" afterwards", s.afterwards)
+		t.Run(name+" afterwards", func(t *testing.T) {
+			s.afterwards(t)
+			s.wantNothingTwice(t)
+		})
 	}
 	fmt.Printf("deployed after %.1f s, all done after %.1f s\n", deployed.Seconds(), time.Since(began).Seconds())
 }
 
-// deployAll deploys the stacks and sets them to work.
-func deployAll(t *testing.T) map[string]*stack {
+// deployAll deploys the stacks in an emulator of their own and sets them to work.
+func deployAll(t *testing.T, orders map[string]order) map[string]*stack {
 	t.Helper()
 	built := build(t)
 	e := startEmulator(t)
@@ -121,7 +130,7 @@ func deployAll(t *testing.T) map[string]*stack {
 		if err != nil {
 			t.Fatal(err)
 		}
-		clusters[name] = startCluster(t, order.token)
+		clusters[name] = startCluster(t, order.token, order.breaker)
 		wanted[name] = parameters{
 			"ClusterEndpoint": clusters[name].URL + "/", "ClusterTokenSecretArn": *secret.ARN,
 			"MinPollDelaySeconds": "1", "MaxPollDelaySeconds": "3", "NotFoundGraceSeconds": "4",

@@ -29,10 +29,10 @@ const (
 )
 
 // The credentials of the functions' roles. Their calls are known by the keys'
-// ids; the rest must not be seen anywhere.
+// ids, to which each environment adds its number; none must be seen anywhere.
 const (
-	pollerKeyID          = "ASIAPOLLERSROLE00000"
-	resumerKeyID         = "ASIARESUMERSROLE0000"
+	pollerKeyID          = "ASIAPOLLERSROLE0000"
+	resumerKeyID         = "ASIARESUMERSROLE000"
 	functionSecretKey    = "functions-secret-access-key"
 	functionSessionToken = "functions-session-token"
 )
@@ -51,10 +51,11 @@ type emulator struct {
 	fault fault
 }
 
-// call is one call that a function made.
+// call is one call.
 type call struct {
-	// KeyID is of the function's role.
-	KeyID string
+	// KeyID is of the function's role, Environment the number after it. Both are
+	// empty in the tests' own calls.
+	KeyID, Environment string
 	// Target is service and action, such as AmazonSQS.SendMessageBatch.
 	Target string
 	Body   []byte
@@ -63,12 +64,14 @@ type call struct {
 }
 
 // fault answers a call, with the help of moto or without.
-type fault func(target string, body []byte, forward func(body []byte) answer) answer
+type fault func(c call, forward func(body []byte) answer) answer
 
 type answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Cut closes the connection instead.
+	Cut bool
 }
 
 // startEmulator starts moto, and stops it at the test's end, however that comes:
@@ -133,26 +136,34 @@ func (e *emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the caller has left
 	}
-	target := r.Header.Get("X-Amz-Target")
-	e.mu.Lock()
+	c := call{Target: r.Header.Get("X-Amz-Target"), Body: body, Trace: r.Header.Get("X-Amzn-Trace-Id")}
+	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	for _, id := range []string{pollerKeyID, resumerKeyID} {
-		if strings.Contains(r.Header.Get("Authorization"), "Credential="+id+"/") {
-			e.calls = append(e.calls, call{id, target, body, r.Header.Get("X-Amzn-Trace-Id")})
+		if rest, ok := strings.CutPrefix(credential, id); ok {
+			c.KeyID = id
+			c.Environment, _, _ = strings.Cut(rest, "/")
 		}
 	}
-	interfere := e.fault
-	e.mu.Unlock()
-
-	forward := func(body []byte) answer { return e.forward(r, body) }
-	var a answer
-	if interfere != nil {
-		a = interfere(target, body, forward)
-	} else {
-		a = forward(body)
+	a := e.keep(c)(c, func(body []byte) answer { return e.forward(r, body) })
+	if a.Cut {
+		panic(http.ErrAbortHandler) // net/http's way to close without an answer
 	}
 	maps.Copy(w.Header(), a.Header)
 	w.WriteHeader(a.Status)
 	w.Write(a.Body) // an error means that the caller has left
+}
+
+// keep keeps the call if a function made it, and returns what is to answer it.
+func (e *emulator) keep(c call) fault {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c.KeyID != "" {
+		e.calls = append(e.calls, c)
+	}
+	if e.fault == nil {
+		return func(c call, forward func([]byte) answer) answer { return forward(c.Body) }
+	}
+	return e.fault
 }
 
 func (e *emulator) forward(r *http.Request, body []byte) answer {
@@ -177,7 +188,7 @@ func (e *emulator) forward(r *http.Request, body []byte) answer {
 		return broken(err)
 	}
 	res.Header.Del("Connection") // moto's own, with us
-	return answer{res.StatusCode, res.Header, text}
+	return answer{Status: res.StatusCode, Header: res.Header, Body: text}
 }
 
 // client is how the tests themselves call AWS.

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"strconv"
 	"testing"
@@ -15,7 +14,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"refresh-poller/internal/simcluster"
 )
@@ -134,16 +132,9 @@ func rotatedSecret(t *testing.T, s *stack) func(t *testing.T) {
 	}
 }
 
-// deadLetter has the bus refuse every event of one job. With the visibility
-// timeout of the template its five receives would take a quarter of an hour.
+// deadLetter has the bus refuse every event of one job.
 func deadLetter(t *testing.T, s *stack) func(t *testing.T) {
 	body := fmt.Sprintf(`{"jobId": %d, "context": {"of": "the producer"}}`, doomedJob)
-	_, err := s.sqs.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{
-		QueueUrl: aws.String(s.Outputs["JobQueueUrl"]), Attributes: map[string]string{"VisibilityTimeout": "3"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	s.emulator.setFault(refuseEventsOf(doomedJob))
 	s.cluster.Add(simcluster.Job{ID: doomedJob})
 	ids := s.send(t, body)
@@ -164,40 +155,13 @@ func deadLetter(t *testing.T, s *stack) func(t *testing.T) {
 	}
 }
 
-// refuseEventsOf has PutEvents fail for the entries about one job, as it does in
-// AWS: entry by entry, within a response that is a success.
+// refuseEventsOf has PutEvents fail for the entries about one job.
 func refuseEventsOf(jobID int64) fault {
-	return func(target string, body []byte, forward func([]byte) answer) answer {
-		about := strconv.AppendInt(nil, jobID, 10)
-		if target != "AWSEvents.PutEvents" || !bytes.Contains(body, about) {
-			return forward(body)
+	about := strconv.AppendInt(nil, jobID, 10)
+	return func(c call, forward func([]byte) answer) answer {
+		if c.Target != putEvents {
+			return forward(c.Body)
 		}
-		var request, response struct{ Entries []json.RawMessage }
-		if err := json.Unmarshal(body, &request); err != nil {
-			return answer{Status: http.StatusBadRequest}
-		}
-		var pass []json.RawMessage
-		for _, entry := range request.Entries {
-			if !bytes.Contains(entry, about) {
-				pass = append(pass, entry)
-			}
-		}
-		if len(pass) > 0 {
-			passed, _ := json.Marshal(map[string]any{"Entries": pass})
-			a := forward(passed)
-			if err := json.Unmarshal(a.Body, &response); err != nil || len(response.Entries) != len(pass) {
-				return a
-			}
-		}
-		var results []json.RawMessage
-		for _, entry := range request.Entries {
-			if bytes.Contains(entry, about) {
-				results = append(results, json.RawMessage(`{"ErrorCode": "InternalFailure", "ErrorMessage": "refused by the test"}`))
-			} else {
-				results, response.Entries = append(results, response.Entries[0]), response.Entries[1:]
-			}
-		}
-		merged, _ := json.Marshal(map[string]any{"FailedEntryCount": len(results) - len(pass), "Entries": results})
-		return answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}}, Body: merged}
+		return refuse(c, forward, func(_ int, entry []byte) bool { return bytes.Contains(entry, about) })
 	}
 }

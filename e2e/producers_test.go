@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -116,32 +115,15 @@ func refreshAPI(t *testing.T) (url string) {
 	return server.URL
 }
 
-// failOneEntry stands in front of an emulator and has the last entry of the first
-// batch of messages fail, as SQS does: within a response that is a success.
+// failOneEntry stands in front of an emulator and has the first entry of the first
+// batch of messages fail.
 func failOneEntry(t *testing.T, e *emulator) (*emulator, *atomic.Bool) {
 	flaky, done := &emulator{moto: e.URL}, &atomic.Bool{}
-	flaky.setFault(func(target string, body []byte, forward func([]byte) answer) answer {
-		if target != "AmazonSQS.SendMessageBatch" || done.Swap(true) {
-			return forward(body)
+	flaky.setFault(func(c call, forward func([]byte) answer) answer {
+		if c.Target != sendMessages || done.Swap(true) {
+			return forward(c.Body)
 		}
-		var request struct {
-			QueueUrl string
-			Entries  []struct{ Id, MessageBody string }
-		}
-		var response map[string]any
-		if err := json.Unmarshal(body, &request); err != nil {
-			t.Errorf("SendMessageBatch: %v", err)
-		}
-		last := len(request.Entries) - 1
-		failed := request.Entries[last]
-		request.Entries = request.Entries[:last]
-		passed, _ := json.Marshal(request)
-		if err := json.Unmarshal(forward(passed).Body, &response); err != nil {
-			t.Errorf("SendMessageBatch: %v", err)
-		}
-		response["Failed"] = []any{map[string]any{"Id": failed.Id, "Code": "InternalError", "SenderFault": false}}
-		merged, _ := json.Marshal(response)
-		return answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}, Body: merged}
+		return refuse(c, forward, func(i int, _ []byte) bool { return i == 0 })
 	})
 	server := httptest.NewServer(flaky)
 	t.Cleanup(server.Close)

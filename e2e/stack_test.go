@@ -42,6 +42,8 @@ type stack struct {
 	resumed *output
 	// stop ends the mapping and the functions.
 	stop func()
+	// catch is the URL of the queue that its events are sent on to.
+	catch string
 
 	mu     sync.Mutex
 	events []event
@@ -81,31 +83,36 @@ func (o *output) String() string {
 func start(t *testing.T, e *emulator, b binaries, d deployment, c *cluster) *stack {
 	t.Helper()
 	s := &stack{deployment: d, cluster: c, emulator: e, sqs: sqs.NewFromConfig(e.client()), faults: &output{}, resumed: &output{}}
-	catch := s.catchEvents(t, s.Outputs["EventBusName"], "events-of-"+s.Outputs["PollerFunctionName"], `{"source": ["refresh-poller"]}`)
+	s.catch = s.catchEvents(t, s.Outputs["EventBusName"], "events-of-"+s.Outputs["PollerFunctionName"], `{"source": ["refresh-poller"]}`)
 
 	mapping := Mapping{
 		Queue: s.sqs, QueueURL: d.Outputs["JobQueueUrl"], QueueARN: d.Outputs["JobQueueArn"],
 		BatchSize: d.Mapping.BatchSize, BatchWindow: time.Duration(d.Mapping.MaximumBatchingWindowInSeconds) * time.Second,
 		ReportBatchItemFailures: slices.Contains(d.Mapping.FunctionResponseTypes, "ReportBatchItemFailures"),
-		Pause:                   100 * time.Millisecond, Log: slog.New(slog.NewTextHandler(s.faults, nil)),
+		Pause:                   100 * time.Millisecond, Again: 2 * time.Second, Log: slog.New(slog.NewTextHandler(s.faults, nil)),
 	}
 	var environments []*runtimeapi.Function
-	for range d.Mapping.ScalingConfig.MaximumConcurrency {
-		environment, printed := e.run(t, b["PollerFunction"], d.Function, pollerKeyID)
+	for i := range d.Mapping.ScalingConfig.MaximumConcurrency {
+		number := strconv.Itoa(i)
+		environment, printed := e.run(t, b["PollerFunction"], d.Function, pollerKeyID+number)
 		s.printed = append(s.printed, printed)
 		environments = append(environments, environment)
-		mapping.Environments = append(mapping.Environments, environment)
+		if c.breaker != nil {
+			mapping.Environments = append(mapping.Environments, mortal{environment, c.breaker, number})
+		} else {
+			mapping.Environments = append(mapping.Environments, environment)
+		}
 	}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	if d.Resumer != nil {
-		s.resumer, s.resumed = e.run(t, b["ResumeFunction"], *d.Resumer, resumerKeyID)
+		s.resumer, s.resumed = e.run(t, b["ResumeFunction"], *d.Resumer, resumerKeyID+"0")
 		environments = append(environments, s.resumer)
 		running.Go(func() { s.handOver(ctx) })
 	}
 	running.Go(func() { mapping.Run(ctx) })
-	running.Go(func() { s.collect(ctx, catch) })
+	running.Go(func() { s.collect(ctx) })
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		running.Wait()
@@ -125,7 +132,7 @@ func start(t *testing.T, e *emulator, b binaries, d deployment, c *cluster) *sta
 	return s
 }
 
-// run starts an execution environment of a function, with its role's key.
+// run starts an execution environment of a function, with a key of its role.
 func (e *emulator) run(t *testing.T, binary string, f function, keyID string) (*runtimeapi.Function, *output) {
 	t.Helper()
 	printed := &output{}
@@ -169,9 +176,9 @@ func (s *stack) catchEvents(t *testing.T, bus, name, pattern string) (url string
 
 // collect empties the queue of events and the dead-letter queue until ctx is
 // done.
-func (s *stack) collect(ctx context.Context, catch string) {
+func (s *stack) collect(ctx context.Context) {
 	for sleep(ctx, 200*time.Millisecond) {
-		for _, m := range s.take(ctx, catch) {
+		for _, m := range s.take(ctx, s.catch) {
 			e := event{text: *m.Body}
 			decoder := json.NewDecoder(strings.NewReader(*m.Body))
 			decoder.UseNumber()

@@ -1,0 +1,284 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/simcluster"
+)
+
+const (
+	faultsToken = "token-3-of-the-stack-under-faults"
+
+	watchedJobs = 500
+	badMessages = 50
+	// mostEvents is how many terminal events a job may have in the mean.
+	mostEvents = 1.3
+	// firstWatched is the first job's id, more than a float64 holds.
+	firstWatched = 9_000_000_000_000_000_001
+)
+
+// TestNothingIsLostUnderFaults has the poller follow 500 jobs and read 50 bad
+// messages while 30 % of its calls are broken and 30 % of its invocations killed
+// (breaker says how, and what of it FAULT_SEED replays). At the end
+//   - each job has its right terminal event, and no other kind of one
+//   - each bad message is in the dead-letter queue, unchanged, and no other is
+//     rejected
+//   - whatever came twice has the same id, and says the same
+//   - there are at most 1.3 terminal events for each job.
+//
+// A message that five kills or refusals in a row made a dead letter is sent back
+// to the queue, as an operator does with `make redrive`.
+func TestNothingIsLostUnderFaults(t *testing.T) {
+	seed := uint64(rand.Uint32())
+	if given := os.Getenv("FAULT_SEED"); given != "" {
+		var err error
+		if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
+			t.Fatalf("FAULT_SEED is %q, not the number that a run has printed", given)
+		}
+	}
+	fmt.Printf("faults: seed %d, to be given back as FAULT_SEED=%d\n", seed, seed)
+	b := newBreaker(seed)
+	s := deployAll(t, map[string]order{"faults": {token: faultsToken, secret: faultsToken, breaker: b, parameters: parameters{
+		"DescribeRateLimit": "200", "MaximumConcurrency": "4",
+	}}})["faults"]
+	s.emulator.setFault(b.breakCall)
+
+	began := time.Now()
+	q := s.enqueueAll(t)
+	q.settle(t)
+	took := time.Since(began)
+	s.stop()
+	q.report(b, took)
+	t.Run("jobs", q.wantEnds)
+	t.Run("bad messages", q.wantRejected)
+	t.Run("faults", func(t *testing.T) { b.wantFaults(t) })
+	t.Run("afterwards", s.afterwards)
+}
+
+// enqueued is what was enqueued on a stack, and what has to come of it.
+type enqueued struct {
+	*stack
+	// ends has the state in which each job has to end.
+	ends map[int64]string
+	// bad are the bodies that can't be read.
+	bad []string
+	// ids has the ids of the messages with a body, redriven ones included.
+	ids map[string][]string
+	// bodies has the body that each job was enqueued with.
+	bodies map[int64]string
+	// looked is how many dead letters were looked at, redriven how many of them
+	// were sent back.
+	looked, redriven int
+}
+
+// enqueueAll submits the jobs and enqueues them, a bad message among each ten.
+func (s *stack) enqueueAll(t *testing.T) *enqueued {
+	t.Helper()
+	q := &enqueued{stack: s, ends: map[int64]string{}, ids: map[string][]string{}, bodies: map[int64]string{}}
+	var waiting []string
+	enqueue := func(body string) {
+		if waiting = append(waiting, body); len(waiting) < 10 {
+			return
+		}
+		for i, id := range s.send(t, waiting...) {
+			q.ids[waiting[i]] = append(q.ids[waiting[i]], id)
+		}
+		waiting = nil
+	}
+	for i := range watchedJobs {
+		job, body, end := watchedJob(i)
+		q.ends[job.ID], q.bodies[job.ID] = end, body
+		s.cluster.Add(job)
+		enqueue(body)
+		if i%(watchedJobs/badMessages) == 0 {
+			q.bad = append(q.bad, badMessage(i))
+			enqueue(badMessage(i))
+		}
+	}
+	return q
+}
+
+// watchedJob returns the i-th job, the body to enqueue it with and the state in
+// which it has to end: of ten, six complete, two fail, one is never found and
+// one never ends.
+func watchedJob(i int) (job simcluster.Job, body, end string) {
+	job = simcluster.Job{
+		ID: firstWatched + int64(i), CollectionName: fmt.Sprint("ext_", i), RunsFor: []time.Duration{0, 1, 2, 3, 4, 8, 15}[i%7] * time.Second,
+		ExternalSource: "s3://key:" + sourceSecret + "@bucket/books",
+	}
+	switch i % 10 {
+	case 2, 6:
+		job.Fails = "read s3://key:" + reasonSecret + "@orders: no such object"
+		return job, fmt.Sprintf(`{"code": 0, "data": {"jobId": "%d"}}`, job.ID), "RefreshFailed"
+	case 4:
+		job.NeverVisible = true
+		return job, strconv.FormatInt(job.ID, 10), "JobNotFound"
+	case 8:
+		job.Hangs, job.Shape = true, simcluster.LinearTo(42)
+		return job, fmt.Sprintf(`{"jobId": %d, "deadlineSeconds": 5}`, job.ID), "WatchExpired"
+	}
+	job.VisibleAfter = time.Duration(i%3) * time.Second
+	return job, fmt.Sprintf(`{"detail": {"jobId": %d, "context": {"number": %d}}}`, job.ID, i), "RefreshCompleted"
+}
+
+// badMessage returns one that can't be read, and no other like it.
+func badMessage(i int) string {
+	id := firstWatched + int64(i)
+	return []string{
+		fmt.Sprintf("watch job %d", id),
+		fmt.Sprintf(" {\"jobId\":\t%d.5, \"context\": {\"é\": \"\u2028\"}}\n", id),
+		fmt.Sprintf(`{"jobId": "%d"`, id),
+		fmt.Sprintf(`{"jobId": %d, "watch": {"version": 9}}`, id),
+		fmt.Sprintf(`{"collection": "ext_%d"}`, id),
+	}[i/10%5]
+}
+
+// settle redrives dead letters until nothing is left in the queues.
+func (q *enqueued) settle(t *testing.T) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Minute)
+	for quiet := 0; quiet < 3; quiet++ {
+		time.Sleep(500 * time.Millisecond)
+		left := q.redrive(t)
+		for _, url := range []string{q.Outputs["JobQueueUrl"], q.Outputs["DeadLetterQueueUrl"], q.catch} {
+			left += q.messagesIn(t, url)
+		}
+		if left > 0 {
+			quiet = -1
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d messages are left in the queues", left)
+		}
+	}
+}
+
+// redrive sends the dead letters that were not rejected back to the queue.
+func (q *enqueued) redrive(t *testing.T) (sent int) {
+	t.Helper()
+	q.mu.Lock()
+	letters := q.dead[q.looked:]
+	q.mu.Unlock()
+	q.looked += len(letters)
+	for _, letter := range letters {
+		if _, rejected := letter.MessageAttributes["RejectReason"]; rejected {
+			continue
+		}
+		q.ids[*letter.Body] = append(q.ids[*letter.Body], q.send(t, *letter.Body)...)
+		q.redriven++
+		sent++
+	}
+	return sent
+}
+
+// wantEnds checks the terminal events of each job. It may have been watched again
+// only where its first message was redriven.
+func (q *enqueued) wantEnds(t *testing.T) {
+	events, all := q.terminal()
+	for job, end := range q.ends {
+		if len(events[job]) == 0 {
+			t.Errorf("job %d is lost", job)
+		}
+		first := map[string]event{} // of each watch
+		for _, e := range events[job] {
+			watch := fmt.Sprint(e.Detail["watch"].(map[string]any)["id"])
+			if _, again := first[watch]; !again {
+				first[watch] = e
+			}
+			if e.Detail["state"] != end {
+				t.Errorf("a job that has to end as %s: %s", end, e.text)
+			}
+			if !slices.Contains(q.ids[q.bodies[job]], watch) {
+				t.Errorf("a watch that began with none of %q: %s", q.ids[q.bodies[job]], e.text)
+			}
+			// The ids are among what lasts.
+			if diff := cmp.Diff(lasting(first[watch]), lasting(e)); diff != "" {
+				t.Errorf("two terminal events of a watch (-one +other):\n%s", diff)
+			}
+		}
+	}
+	for job := range events {
+		if q.ends[job] == "" {
+			t.Errorf("job %d was never enqueued", job)
+		}
+	}
+	if most := mostEvents * watchedJobs; float64(all) > most {
+		t.Errorf("%d terminal events about %d jobs, more than %v for each", all, watchedJobs, mostEvents)
+	}
+}
+
+// terminal returns the terminal events about each job, duplicates included, and
+// their number.
+func (q *enqueued) terminal() (events map[int64][]event, all int) {
+	events = map[int64][]event{}
+	for _, e := range q.events {
+		if e.Detail["terminal"] == true {
+			job, _ := strconv.ParseInt(fmt.Sprint(e.Detail["jobId"]), 10, 64) // 0, if unreadable, is no job's
+			events[job] = append(events[job], e)
+			all++
+		}
+	}
+	return events, all
+}
+
+// lasting returns what an event says that does not depend on which poll brought
+// it: the number and time of that poll and, where the poller itself ended the
+// watch, what was seen of the job before.
+func lasting(e event) map[string]any {
+	detail := maps.Clone(e.Detail)
+	watch := maps.Clone(detail["watch"].(map[string]any))
+	delete(watch, "polls")
+	delete(watch, "detectionLagMs")
+	detail["watch"] = watch
+	if detail["state"] == "WatchExpired" || detail["state"] == "JobNotFound" {
+		for _, key := range []string{"reason", "progress", "collectionName", "startTime", "externalSource"} {
+			delete(detail, key)
+		}
+	}
+	return detail
+}
+
+// wantRejected checks that the bad messages, and no others, were rejected.
+func (q *enqueued) wantRejected(t *testing.T) {
+	rejected := map[string]int{}
+	for _, letter := range q.dead {
+		if _, ok := letter.MessageAttributes["RejectReason"]; !ok {
+			continue
+		}
+		rejected[*letter.Body]++
+		if id := aws.ToString(letter.MessageAttributes["OriginalMessageId"].StringValue); !slices.Contains(q.ids[*letter.Body], id) {
+			t.Errorf("%q was message %q, not one of %q", *letter.Body, id, q.ids[*letter.Body])
+		}
+		if !slices.Contains(q.bad, *letter.Body) {
+			t.Errorf("%q is rejected", *letter.Body)
+		}
+	}
+	for _, body := range q.bad {
+		if rejected[body] == 0 {
+			t.Errorf("the bad message %q is lost", body)
+		}
+	}
+}
+
+// report prints the figures of a run.
+func (q *enqueued) report(b *breaker, took time.Duration) {
+	_, all := q.terminal()
+	for _, what := range slices.Sorted(maps.Keys(b.faults)) {
+		fmt.Printf("faults: %5d %s\n", b.faults[what], what)
+	}
+	calls, describes := b.made()
+	fmt.Printf("faults: of %d calls, %d describes and %d invocations; the longest that lived took %.1f s\n", calls, describes, b.calls["invocation"], b.longest.Seconds())
+	fmt.Printf("faults: %d messages delivered again, %d second chains dropped, %d dead letters redriven\n", b.redelivered, len(q.lines("message dropped")), q.redriven)
+	fmt.Printf("faults: %d terminal events, %.2f a job; seed %d, %.1f s\n", all, float64(all)/watchedJobs, b.seed, took.Seconds())
+}
