@@ -101,11 +101,11 @@ var hostileAnswers = map[string]struct {
 	"a status line without an end":         {true, sendingOn("HTTP/1.1 200 ", "x"), 128 << 10},
 	"informational answers without an end": {true, sendingOn("", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"), 128 << 10},
 	"thousands of informational answers": {false, func(w http.ResponseWriter, r *http.Request) {
+		// Once: the header of a stream that the client has closed may still be read.
+		w.Header().Set("Link", strings.Repeat("x", 100))
 		for range 10_000 {
-			w.Header().Set("Link", strings.Repeat("x", 100))
 			w.WriteHeader(http.StatusEarlyHints)
 		}
-		w.Header().Del("Link")
 		answering(200, success(exactID, inProgress))(w, r)
 	}, 256 << 10},
 	"a chunk's extension without an end": {true, sendingOn("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x"), 128 << 10},
