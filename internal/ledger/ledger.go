@@ -43,7 +43,7 @@ func (l *Ledger) Sent(watch Origin, polls int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	polls = max(polls, l.young[watch], l.old[watch])
-	if l.young == nil || len(l.young) == generation {
+	if _, known := l.young[watch]; l.young == nil || !known && len(l.young) == generation {
 		l.young, l.old = make(map[Origin]int), l.young
 	}
 	l.young[watch] = polls

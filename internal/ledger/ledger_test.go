@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"sync"
 	"testing"
 	"time"
 
@@ -91,6 +92,35 @@ func TestAMessageHasTheOriginOfThoseItBecomes(t *testing.T) {
 	}
 	if OriginOf(first) != OriginOf(second) {
 		t.Error("a poll makes another watch of it")
+	}
+}
+
+func TestAnEndOutlivesItsGeneration(t *testing.T) {
+	var l Ledger
+	l.Ended(one)
+	for i := range generation {
+		l.Sent(Origin{1, byte(i), byte(i >> 8)}, 1)
+	}
+	l.Sent(one, 2) // by a chain that came in at the same time
+	if !l.Behind(one, 1e9) {
+		t.Error("the end is forgotten")
+	}
+}
+
+func TestALedgerServesBatchesAtTheSameTime(t *testing.T) {
+	var l Ledger
+	var batches sync.WaitGroup
+	for polls := range 8 {
+		batches.Go(func() {
+			for range 100 {
+				l.Sent(one, polls)
+				l.Behind(one, polls)
+			}
+		})
+	}
+	batches.Wait()
+	if !l.Behind(one, 6) || l.Behind(one, 7) {
+		t.Error("the message with the most polls is not the foremost")
 	}
 }
 

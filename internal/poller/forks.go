@@ -12,17 +12,15 @@ import "refresh-poller/internal/ledger"
 func (p *Poller) dropForks(items []*item) {
 	foremost := make(map[ledger.Origin]*item, len(items))
 	for _, it := range items {
-		it.guard(func() {
-			if it.decided() {
-				return
-			}
-			it.origin = ledger.OriginOf(it.message)
-			if p.ledger.Behind(it.origin, it.message.Watch.Polls) {
-				it.decision = Decision{Action: Drop, Reason: "the watch was sent on from this poll, or has ended"}
-			} else if other := foremost[it.origin]; other == nil || other.message.Watch.Polls < it.message.Watch.Polls {
-				foremost[it.origin] = it
-			}
-		})
+		if it.decided() {
+			continue
+		}
+		it.origin = ledger.OriginOf(it.message)
+		if p.ledger.Behind(it.origin, it.message.Watch.Polls) {
+			it.decision = Decision{Action: Drop, Reason: "the watch was sent on from this poll, or has ended"}
+		} else if other := foremost[it.origin]; other == nil || other.message.Watch.Polls < it.message.Watch.Polls {
+			foremost[it.origin] = it
+		}
 	}
 	for _, it := range items {
 		if !it.decided() && foremost[it.origin] != it {

@@ -132,6 +132,9 @@ func TestOfTwoChainsInOneBatchTheForemostGoesOn(t *testing.T) {
 	if len(sent) != 2 || !strings.Contains(sent[1], `"polls":7`) || describes.Load() != 2 {
 		t.Errorf("%d describes, sent %q", describes.Load(), sent)
 	}
+	if got := h.lastMeasured(t); got["Polls"] != 2.0 || got["Dropped"] != 3.0 {
+		t.Errorf("measured %v, want 2 polls and 3 dropped", got)
+	}
 }
 
 func TestTheForemostStaysInTheQueueWhereItCannotBeSent(t *testing.T) {
