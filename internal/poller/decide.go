@@ -83,6 +83,9 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 			return expire(s, m, a, now)
 		}
 		moment := momentOf(s, m.Watch, deadline, now)
+		if moment.Until <= 0 {
+			moment.Until = deadline.Add(unreachableGrace).Sub(now) + 1
+		}
 		moment.RetryAfter = a.Held
 		return Decision{
 			Action: Reenqueue,

@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"refresh-poller/internal/event"
+	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/schedule"
 	"refresh-poller/internal/schematest"
 	"refresh-poller/internal/watch"
 )
@@ -377,6 +379,19 @@ func TestNoProgressPutsAPollOffForLong(t *testing.T) {
 		}
 		if m.Watch.Polls > 1615 {
 			t.Fatalf("%d polls in a day", m.Watch.Polls)
+		}
+	}
+}
+
+func TestAWatchThatIsNeverReachedEndsAQuarterOfAnHourAfterItsDeadline(t *testing.T) {
+	s := settings
+	s.MaxDelay = schedule.MaxDelay
+	end := begun.Add(s.Deadline + unreachableGrace)
+	for after := time.Second; after <= unreachableGrace; after += time.Second {
+		now := begun.Add(s.Deadline + after)
+		d := Decide(s, message(3, 0), Answer{NotReached: true, Held: limiter.MaxHold}, now)
+		if next := now.Add(d.Delay); d.Action != Reenqueue || next.After(end.Add(time.Second)) || Decide(s, d.Next, Answer{NotReached: true}, end.Add(1)).Action != Publish {
+			t.Fatalf("%s after the deadline: %s after %s", after, d.Action, d.Delay)
 		}
 	}
 }
