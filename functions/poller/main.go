@@ -16,7 +16,6 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"refresh-poller/internal/config"
-	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/secret"
 )
 
@@ -46,8 +45,7 @@ func wire(ctx context.Context) (any, error) {
 	p.Tokens = secret.NewReader(secretsmanager.NewFromConfig(aws), c.ClusterTokenSecretArn)
 	p.SQS = sqs.NewFromConfig(aws)
 	p.EventBridge = eventbridge.NewFromConfig(aws)
-	p.Limiter = limiter.New(c.DescribeRateShare())
-	p.Limiter.Spend()
+	p.Limiter = c.Limiter()
 	p.Log = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
 	p.Metrics = os.Stdout
 	return p.Handle, nil

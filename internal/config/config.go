@@ -15,6 +15,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/poller"
 )
@@ -146,4 +147,12 @@ func (c Config) Settings() poller.Settings {
 // environment may start, so that all of them stay under DescribeRateLimit.
 func (c Config) DescribeRateShare() float64 {
 	return c.DescribeRateLimit / float64(c.MaximumConcurrency)
+}
+
+// Limiter returns the limiter of an execution environment that may have taken the
+// place of another.
+func (c Config) Limiter() *limiter.Limiter {
+	l := limiter.New(c.DescribeRateShare())
+	l.Spend()
+	return l
 }

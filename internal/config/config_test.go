@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -307,4 +308,21 @@ func TestAPollerIsOfTheConfiguredStack(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || p.Cluster == nil {
 		t.Error(diff)
 	}
+}
+
+func TestANewExecutionLetsTheFirstSecondPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := Config{DescribeRateLimit: 20, MaximumConcurrency: 2}.Limiter()
+		began := time.Now()
+		for range 11 {
+			done, err := l.Wait(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			done()
+		}
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("one request more than its share a second started after %s, want 2s", took)
+		}
+	})
 }

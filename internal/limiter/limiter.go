@@ -1,5 +1,7 @@
 // Package limiter keeps the describes of one execution environment under its
-// share of the cluster's rate limit.
+// share of the cluster's rate limit. All together they keep to that limit in any
+// second, if the share is one or more, and if no more environments serve within
+// a second than may at a time; else they do on average.
 package limiter
 
 import (

@@ -17,7 +17,6 @@ import (
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/embedded"
 	"refresh-poller/internal/event"
-	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/poller"
 )
 
@@ -123,7 +122,7 @@ func newStack(t *testing.T, c *crowd, disorder float64) *stack {
 		p := cfg.Poller()
 		p.Cluster, p.Tokens = c, token("token")
 		p.SQS, p.EventBridge = queues, bus
-		p.Limiter = limiter.New(cfg.DescribeRateShare())
+		p.Limiter = cfg.Limiter()
 		p.Log, p.Metrics = slog.New(slog.DiscardHandler), io.Discard
 		idle <- p
 	}
