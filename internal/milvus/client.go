@@ -10,11 +10,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 )
@@ -44,33 +42,14 @@ type Client struct {
 // It keeps up to connections of them open and idle.
 func NewClient(endpoint string, connections int) *Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy = proxy
 	transport.MaxIdleConnsPerHost = connections
 	transport.MaxResponseHeaderBytes = 64 << 10
 	// An answer is a few hundred bytes: not worth a gzip bomb.
 	transport.DisableCompression = true
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	// Or a cluster could push 4 MiB for each describe before one byte is read.
-	transport.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerConnection: maxBody, MaxReceiveBufferPerStream: 64 << 10}
+	transport.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}
 	return &Client{url: endpoint + describePath, transport: transport, timeout: Timeout}
-}
-
-var errProxy = errors.New("HTTPS_PROXY must be the URL of a proxy, such as http://proxy.example:3128")
-
-// proxy returns that of the environment variable HTTPS_PROXY, unless NO_PROXY
-// names the host. It gets no token: the transport has it open a tunnel, and TLS
-// goes through that to the cluster. http, which is for this machine only, never
-// takes a proxy. The error repeats nothing of the variable, which may hold a
-// password.
-func proxy(req *http.Request) (*url.URL, error) {
-	if req.URL.Scheme != "https" {
-		return nil, nil
-	}
-	u, err := http.ProxyFromEnvironment(req)
-	if err != nil {
-		return nil, errProxy
-	}
-	return u, nil
 }
 
 // Describe asks for the job's state with the token, an API key or

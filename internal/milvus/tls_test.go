@@ -224,7 +224,7 @@ func TestAProxyOfTheEnvironmentGetsNoToken(t *testing.T) {
 	}
 }
 
-func TestAProxyThatIsNoneIsNamedWithoutItsPassword(t *testing.T) {
+func TestThePasswordOfAProxyIsNotShown(t *testing.T) {
 	root := issue(t, "cluster.example", time.Now(), time.Now().Add(time.Hour)).Leaf
 	for _, value := range []string{"http://poller:word-of/the-proxy@127.0.0.1:1", "http://poller:word-of%the-proxy@127.0.0.1:1", "ftp://poller:word-of-the-proxy@127.0.0.1:1"} {
 		shown := describeWith(t, "https://cluster.example", root, "HTTPS_PROXY="+value)
