@@ -111,6 +111,8 @@ func TestAForgedWatchEndsByItsDeadline(t *testing.T) {
 						body = *sent[0].MessageBody
 						time.Sleep(time.Duration(sent[0].DelaySeconds) * time.Second)
 						delete(h.aws.messages, jobQueue)
+					} else if h.aws.published == nil && h.aws.messages[deadLetterQueue] == nil {
+						t.Fatal("nothing came of the message")
 					}
 				}
 				if took := time.Since(start); took > deadline+time.Minute+time.Second {
