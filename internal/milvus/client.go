@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"time"
 )
@@ -53,7 +54,8 @@ func NewClient(endpoint string, connections int) *Client {
 }
 
 // Describe asks for the job's state with the token, an API key or
-// user:password. Every error is an *Error, and neither it nor the job holds the
+// user:password. At most one request reaches the cluster: what net/http repeats
+// of a POST was not written, or refused unprocessed by HTTP/2. Every error is an *Error, and neither it nor the job holds the
 // token or another credential that the cluster sent.
 //
 // The call is Zilliz Cloud's "Describe External Collection Refresh Job (V2)".
@@ -64,9 +66,15 @@ func (c *Client) Describe(ctx context.Context, token string, jobID int64) (Job, 
 	if err != nil {
 		return Job{}, newError(Misconfigured, 0, nil, err.Error(), token)
 	}
-	res, err := c.transport.RoundTrip(req)
+	kept := false // the connection, from an earlier describe
+	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { kept = info.Reused }}
+	res, err := c.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		return Job{}, newError(Temporary, 0, nil, "no answer: "+err.Error(), token)
+		failure := newError(Temporary, 0, nil, "no answer: "+err.Error(), token)
+		if failure.Stale = kept && ctx.Err() == nil; failure.Stale {
+			c.transport.CloseIdleConnections() // the others are as old
+		}
+		return Job{}, failure
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
@@ -90,9 +98,5 @@ func (c *Client) request(ctx context.Context, token string, jobID int64) (*http.
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", UserAgent)
 	req.Header.Set("Request-Timeout", strconv.Itoa(int(Timeout.Seconds())))
-	// Present and empty, it is not sent, and tells the transport that the
-	// request may be repeated when a kept connection turns out to be dead, as
-	// it is after Lambda has frozen the process (net/http, Transport).
-	req.Header["Idempotency-Key"] = nil
 	return req, nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,7 +47,7 @@ func TestTheRequestIsTheDocumentedOne(t *testing.T) {
 				Host:   server.Listener.Addr().String(),
 				Body:   tt.body,
 				Length: int64(len(tt.body)),
-				// Neither Idempotency-Key nor Accept-Encoding.
+				// No Accept-Encoding.
 				Header: http.Header{
 					"Authorization":   {"Bearer " + apiKey},
 					"Content-Type":    {"application/json"},
@@ -122,35 +123,52 @@ func TestConcurrentDescribesKeepTheirConnections(t *testing.T) {
 	}
 }
 
-// After Lambda has frozen the process, the first describe goes out on a
-// connection that the cluster closed long ago.
-func TestADescribeOnADeadConnectionIsRepeated(t *testing.T) {
-	requests := 0
+// The cluster hangs up on what comes over the connections that it has kept. Each
+// of those describes is one request, whoever repeats it: the limiter has let one
+// pass.
+func TestADescribeOnADeadConnectionIsOneRequest(t *testing.T) {
+	const batch = 10
+	var requests, dead atomic.Int32
+	var together sync.WaitGroup // so that each has a connection of its own
 	c, connections := startCounted(t, func(w http.ResponseWriter, r *http.Request) {
-		if requests++; requests == 2 {
+		requests.Add(1)
+		if dead.Load() > 0 {
 			sending("")(w, r)
 			return
 		}
+		together.Done()
+		together.Wait()
 		answering(200, success(exactID, inProgress))(w, r)
 	})
-	for range 2 {
-		if _, err := c.Describe(t.Context(), apiKey, exactID); err != nil {
-			t.Fatal(err)
-		}
+	together.Add(batch)
+	var done sync.WaitGroup
+	for range batch {
+		done.Go(func() {
+			if _, err := c.Describe(t.Context(), apiKey, exactID); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	if requests != 3 || connections.n.Load() != 2 {
-		t.Errorf("%d requests on %d connections, want the second repeated on a new one", requests, connections.n.Load())
+	done.Wait()
+	dead.Store(1)
+	if failure := failed(t, c); failure.Kind != Temporary || !failure.Stale || requests.Load() != batch+1 {
+		t.Errorf("%+v after %d requests more, want a stale one after 1", failure, requests.Load()-batch)
+	}
+	dead.Store(0)
+	together.Add(1)
+	if _, err := c.Describe(t.Context(), apiKey, exactID); err != nil || connections.n.Load() != batch+1 {
+		t.Errorf("%v, %d connections, want a new one", err, connections.n.Load())
 	}
 }
 
-func TestADescribeOnAFreshConnectionIsNotRepeated(t *testing.T) {
+func TestAFreshConnectionIsNotStale(t *testing.T) {
 	requests := 0
 	c := startCluster(t, func(w http.ResponseWriter, r *http.Request) {
 		requests++
 		sending("")(w, r)
 	})
-	if failure := failed(t, c); failure.Kind != Temporary || requests != 1 {
-		t.Errorf("%s after %d requests, want %s after 1", failure.Kind, requests, Temporary)
+	if failure := failed(t, c); failure.Kind != Temporary || failure.Stale || requests != 1 {
+		t.Errorf("%+v after %d requests, want one that is not stale after 1", failure, requests)
 	}
 }
 

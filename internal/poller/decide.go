@@ -38,9 +38,8 @@ type Answer struct {
 	// Asked is when the request that brought the answer began; zero means at the
 	// decision. The batch's other jobs may put that off by seconds.
 	Asked time.Time
-	// Took is how long the request was under way, and the second one after a
-	// refusal; 0 for one that was not made. Nothing is decided by it.
-	Took [2]time.Duration
+	// Took is how long each request was under way. Nothing is decided by it.
+	Took []time.Duration
 }
 
 // Action is what becomes of a message.

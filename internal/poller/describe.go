@@ -77,19 +77,31 @@ type asker struct {
 	noToken bool
 }
 
-// about describes one job. A refused credential may just have been rotated:
-// then the secret is read again, once a batch, and the job described once more.
+// about describes one job, and once more where that may help at once: a kept
+// connection may have been dead, and a refused credential rotated. For the
+// latter the secret is read again, once a batch.
 func (a asker) about(ctx context.Context, jobID int64) Answer {
 	if a.noToken {
 		return Answer{Failure: &milvus.Error{Kind: milvus.Temporary, Message: "the secret with the cluster's token can't be read"}}
 	}
 	answer := a.once(ctx, jobID, time.Time{})
-	if answer.Failure != nil && answer.Failure.Kind == milvus.Refused {
-		if again := a.once(ctx, jobID, a.tokenAt); !again.NotReached {
-			again.Took = [2]time.Duration{answer.Took[0], again.Took[0]}
-			return again
-		}
+	if f := answer.Failure; f != nil && f.Stale {
+		answer = a.again(ctx, jobID, answer, time.Time{})
 	}
+	if f := answer.Failure; f != nil && f.Kind == milvus.Refused {
+		answer = a.again(ctx, jobID, answer, a.tokenAt)
+	}
+	return answer
+}
+
+// again describes the job once more. The first answer stays if it can't be
+// reached.
+func (a asker) again(ctx context.Context, jobID int64, first Answer, newerThan time.Time) Answer {
+	answer := a.once(ctx, jobID, newerThan)
+	if answer.NotReached {
+		return first
+	}
+	answer.Took = append(first.Took, answer.Took...)
 	return answer
 }
 
@@ -106,7 +118,7 @@ func (a asker) once(ctx context.Context, jobID int64, newerThan time.Time) Answe
 	}
 	start := time.Now()
 	job, err := a.p.Cluster.Describe(ctx, token, jobID)
-	took := [2]time.Duration{time.Since(start)}
+	took := []time.Duration{time.Since(start)}
 	if err == nil {
 		return Answer{Job: job, Asked: start, Took: took}
 	}

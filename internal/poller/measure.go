@@ -50,9 +50,7 @@ func measureAnswer(b *metric.Batch, a Answer) {
 		b.Count(metric.Succeeded)
 	}
 	for _, took := range a.Took {
-		if took > 0 {
-			b.Observe(metric.DescribeLatency, took.Milliseconds())
-		}
+		b.Observe(metric.DescribeLatency, took.Milliseconds())
 	}
 }
 

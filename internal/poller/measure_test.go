@@ -239,7 +239,7 @@ func ended() []*item {
 		m := message(3, 0)
 		m.JobID = int64(i + 1)
 		answer := completed
-		answer.Took = [2]time.Duration{time.Millisecond, time.Millisecond}
+		answer.Took = []time.Duration{time.Millisecond, time.Millisecond}
 		items[i] = &item{message: m, answer: answer, decision: Decide(settings, m, answer, begun)}
 	}
 	return items

@@ -183,6 +183,46 @@ func TestARefusedCredentialIsReadAgainOnceABatch(t *testing.T) {
 	})
 }
 
+func TestAStaleConnectionCostsASecondRequestAndNoPoll(t *testing.T) {
+	stale := &milvus.Error{Kind: milvus.Temporary, Message: "no answer: EOF", Stale: true}
+	refused := &milvus.Error{Kind: milvus.Refused, Message: "no"}
+	tests := map[string]struct {
+		rate    float64
+		answers []error
+		sent    string // the state of the event; temporary without one
+	}{
+		"that answers then":             {100, []error{stale, nil}, "RefreshCompleted"},
+		"to one that is too":            {100, []error{stale, stale}, "temporary"},
+		"to a cluster that refuses":     {100, []error{stale, refused, nil}, "RefreshCompleted"},
+		"for which no request is left":  {1.0 / 60, []error{stale}, "temporary"},
+		"that refused, so it was alive": {100, []error{refused, stale}, "temporary"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t)
+				h.Limiter = limiter.New(tt.rate)
+				describes := 0
+				h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
+					describes++
+					if err := tt.answers[describes-1]; err != nil {
+						return milvus.Job{}, err
+					}
+					return completed.Job, nil
+				})
+				h.handle(t, "1")
+				sent := "temporary"
+				for _, e := range h.aws.details(t) {
+					sent = e.State
+				}
+				if sent != tt.sent || describes != len(tt.answers) || len(h.lastMeasured(t)["DescribeLatency"].([]any)) != describes {
+					t.Errorf("%s after %d describes; measured %v", sent, describes, h.lastMeasured(t))
+				}
+			})
+		})
+	}
+}
+
 func TestACredentialRefusedTwiceKeepsTheJob(t *testing.T) {
 	var describes atomic.Int32
 	h := newHarness(t)
