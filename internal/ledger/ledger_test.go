@@ -135,8 +135,9 @@ func TestTheTableIsBoundedAndKeepsTheLast(t *testing.T) {
 		l.Sent(origin(i), 1)
 		l.Sent(one, i) // a watch that goes on stays known
 	}
-	if n := len(l.young) + len(l.old); n > 2*generation {
-		t.Errorf("%d watches are remembered", n)
+	const bytes = 120 // of an entry, with the map's room to grow
+	if n := len(l.young) + len(l.old); n > 2*generation || n*bytes > 2_000_000 {
+		t.Errorf("%d watches are remembered, more than %d or 2 MB", n, 2*generation)
 	}
 	for i := watches - generation/2; i < watches; i++ {
 		if !l.Behind(origin(i), 0) {

@@ -74,7 +74,8 @@ func (l *Limiter) Wait(ctx context.Context) (done func(), err error) {
 		return nil, late(ctx.Err())
 	case free = <-l.slots:
 	}
-	for wait := time.Until(free); wait > 0 || l.Held() > 0; wait = 0 {
+	// A clock that was set back puts nothing off for longer than it was to wait.
+	for wait := min(time.Until(free), l.window); wait > 0 || l.Held() > 0; wait = 0 {
 		if err := sleep(ctx, max(wait, l.Held())); err != nil {
 			l.slots <- free
 			return nil, late(err)
@@ -124,5 +125,5 @@ func (l *Limiter) Hold(d time.Duration) {
 func (l *Limiter) Held() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return max(time.Until(l.heldUntil), 0)
+	return min(max(time.Until(l.heldUntil), 0), MaxHold)
 }

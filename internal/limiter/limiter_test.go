@@ -260,3 +260,20 @@ func TestACancellationEndsTheWait(t *testing.T) {
 		}
 	})
 }
+
+// The clock can't be set in a test: what it would have left behind is.
+func TestAClockSetBackPutsNoRequestOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(1)
+		<-l.slots
+		l.slots <- time.Now().Add(time.Hour)
+		l.heldUntil = time.Now().Add(time.Hour)
+		if held := l.Held(); held != MaxHold {
+			t.Errorf("held for %s", held)
+		}
+		l.heldUntil = time.Time{}
+		if at := starts(t, l, 1); at[0] != time.Second {
+			t.Errorf("started after %s", at[0])
+		}
+	})
+}

@@ -56,14 +56,20 @@ type fakeAWS struct {
 	// refuseMessage and refuseEvent may be nil; they see a body or a detail.
 	refuseMessage, refuseEvent func(text string) bool
 	err                        error // of every call
+	sendTakes                  time.Duration
 }
 
-func (f *fakeAWS) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+func (f *fakeAWS) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sendCalls++
 	if f.err != nil {
 		return nil, f.err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(f.sendTakes):
 	}
 	out := &sqs.SendMessageBatchOutput{}
 	for _, e := range in.Entries {

@@ -15,7 +15,10 @@ func (p *Poller) dropForks(items []*item) {
 		if it.decided() {
 			continue
 		}
-		it.origin = ledger.OriginOf(it.message)
+		it.guard(func() { it.origin = ledger.OriginOf(it.message) })
+		if it.err != nil {
+			continue
+		}
 		if p.ledger.Behind(it.origin, it.message.Watch.Polls) {
 			it.decision = Decision{Action: Drop, Reason: "the watch was sent on from this poll, or has ended"}
 		} else if other := foremost[it.origin]; other == nil || other.message.Watch.Polls < it.message.Watch.Polls {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/watch"
 )
@@ -113,12 +114,9 @@ func TestARedeliveryAfterAFailedSendIsNeverDropped(t *testing.T) {
 
 func TestAMessageThatWasNotReachedIsNotBehindItsCopy(t *testing.T) {
 	h, _ := runningHarness(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	h.Limiter.Hold(limiter.MaxHold)
 	for range 2 {
-		if _, err := h.Handle(ctx, batchOf(bodyOf(5))); err != nil {
-			t.Fatal(err)
-		}
+		h.handle(t, bodyOf(5))
 	}
 	if n := len(h.aws.bodies(jobQueue)); n != 2 {
 		t.Errorf("%d messages, want 2: nothing was polled", n)

@@ -111,7 +111,8 @@ func TestAnEventBusThatHangsLeavesTimeToSendMessagesOn(t *testing.T) {
 		h := newHarness(t)
 		h.Settings.PublishProgress = true
 		h.Cluster = half
-		h.EventBridge = hangingBus{}
+		h.EventBridge = hangingAWS{}
+		h.aws.sendTakes = 3 * time.Second // as long as one attempt of the SDK may
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		response, _ := h.Handle(ctx, batchOf("6", "1"))
@@ -121,9 +122,61 @@ func TestAnEventBusThatHangsLeavesTimeToSendMessagesOn(t *testing.T) {
 	})
 }
 
-type hangingBus struct{}
+func TestAnSQSThatHangsLeavesTimeToAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		h.Cluster = half
+		h.SQS = hangingAWS{}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		response, _ := h.Handle(ctx, batchOf("6", "bad"))
+		if len(response.BatchItemFailures) != 2 || ctx.Err() != nil {
+			t.Errorf("%v failed, the function's own time: %v", response.BatchItemFailures, ctx.Err())
+		}
+	})
+}
 
-func (hangingBus) PutEvents(ctx context.Context, _ *eventbridge.PutEventsInput, _ ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
+// The answer to the first event is lost, so it is published again: the same one.
+func TestProgressThatFellBackAndIsSeenAgainIsTheSameEvent(t *testing.T) {
+	h := newHarness(t)
+	h.Settings.PublishProgress = true
+	progress := 50
+	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
+		return milvus.Job{State: milvus.StateInProgress, Progress: &progress}, nil
+	})
+	next := func() string { bodies := h.aws.bodies(jobQueue); return bodies[len(bodies)-1] }
+	h.handle(t, "6")
+	progress = 20
+	h.EventBridge = losingBus{h.aws}
+	h.handle(t, next())
+	h.EventBridge = h.aws
+	h.handle(t, next())
+	var ids []string
+	for _, e := range h.aws.published {
+		ids = append(ids, detailOf(e).ID)
+	}
+	if len(ids) != 3 || ids[0] == ids[1] || ids[1] != ids[2] {
+		t.Errorf("events %q, want the second twice", ids)
+	}
+}
+
+// losingBus takes events and does not say so.
+type losingBus struct{ *fakeAWS }
+
+func (b losingBus) PutEvents(ctx context.Context, in *eventbridge.PutEventsInput, _ ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
+	b.fakeAWS.PutEvents(ctx, in)
+	return nil, errors.New("the answer is lost")
+}
+
+// hangingAWS never answers.
+type hangingAWS struct{}
+
+func (hangingAWS) SendMessageBatch(ctx context.Context, _ *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hangingAWS) PutEvents(ctx context.Context, _ *eventbridge.PutEventsInput, _ ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }

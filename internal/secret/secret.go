@@ -49,11 +49,10 @@ func NewReader(client *secretsmanager.Client, arn string) *Reader {
 func (r *Reader) Token(ctx context.Context, newerThan time.Time) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := wallTime()
-	if r.token != "" && now.Sub(r.readAt) < MaxAge && r.readAt.After(newerThan) {
+	if r.token != "" && within(MaxAge, r.readAt) && r.readAt.After(newerThan) {
 		return r.token, nil
 	}
-	if r.err == nil || now.Sub(r.failedAt) >= failureAge || !r.failedAt.After(newerThan) {
+	if r.err == nil || !within(failureAge, r.failedAt) || !r.failedAt.After(newerThan) {
 		r.read(ctx)
 	}
 	if r.err != nil && (r.token == "" || !newerThan.IsZero()) {
@@ -73,6 +72,13 @@ func (r *Reader) read(ctx context.Context) {
 		return
 	}
 	r.token, r.readAt, r.err = token, wallTime(), nil
+}
+
+// within reports whether at lies no longer back than age, nor ahead, as after the
+// clock was set back.
+func within(age time.Duration, at time.Time) bool {
+	past := wallTime().Sub(at)
+	return past >= 0 && past < age
 }
 
 // wallTime is the time without Go's monotonic clock, which may stand still

@@ -116,6 +116,22 @@ func TestANewerTokenIsReadAtOnce(t *testing.T) {
 	})
 }
 
+// As after the clock was set back by an hour.
+func TestATokenOrAFailureOfTheFutureIsNotKept(t *testing.T) {
+	v := &vault{value: "old"}
+	r, client := newReader(v)
+	wantToken(t, r, time.Time{}, "old")
+	r.readAt = r.readAt.Add(time.Hour)
+	v.value = "new"
+	wantToken(t, r, time.Time{}, "new")
+	v.err = errDown
+	wantFailure(t, r, time.Now())
+	r.failedAt = r.failedAt.Add(time.Hour)
+	v.err = nil
+	wantToken(t, r, time.Now(), "new")
+	wantCalls(t, client, 4)
+}
+
 func TestATokenReadSinceIsNewEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, client := newReader(&vault{value: "token"})
