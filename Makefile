@@ -92,6 +92,11 @@ soak: ## check that memory stays flat over SOAK_BATCHES (100000) batches
 load: ## follow 10 000 jobs in simulated time: limit, fairness, ends
 	LOAD_JOBS=10000 go test -count=1 -v -run UnderLoad ./internal/poller
 
+MODEL_CHECKS ?= 5000
+.PHONY: model
+model: ## let chance look for a lost watch in MODEL_CHECKS (5000) schedules
+	go test -count=1 -v -run NoSchedule ./internal/poller -rapid.checks=$(MODEL_CHECKS)
+
 .PHONY: simulate
 simulate: ## compare the schedule with others, and draw docs/schedule.svg
 	@go run ./cmd/simulate docs/schedule.svg

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -38,10 +39,11 @@ type model struct {
 
 	queue     []*modelMessage
 	dead      []modelLetter
-	published map[string]bool // watches with a terminal event
-	// count numbers the messages; skew is how far SQS's clock is off.
-	count int
-	skew  time.Duration
+	published map[string][]string // the states of a watch's terminal events
+	// count numbers the messages. SQS's clock is off by skew, and the functions'
+	// behind it by behind.
+	count        int
+	skew, behind time.Duration
 
 	faults faults // of the invocation under way
 	calls  struct{ send, reject, put int }
@@ -65,7 +67,7 @@ func (m *modelMessage) watchID() string {
 }
 
 func newModel(progress bool) *model {
-	m := &model{began: time.Now(), progress: progress, published: map[string]bool{}}
+	m := &model{began: time.Now(), progress: progress, published: map[string][]string{}}
 	for i := range m.pollers {
 		m.restart(i)
 	}
@@ -86,7 +88,15 @@ func (m *model) restart(i int) {
 	}
 }
 
-// describe: the jobs 1 and 2 never end, 3 is never found, the others end.
+// ends returns the state in which the cluster has a job end: the jobs 1 and 2 never
+// do, and 3 is never found.
+func ends(job int64) string {
+	if job <= 3 {
+		return ""
+	}
+	return []string{milvus.StateCompleted, milvus.StateFailed}[job%2]
+}
+
 func (m *model) describe(ctx context.Context, _ string, id int64) (milvus.Job, error) {
 	age, fault := time.Since(m.began), m.faults.describe(id)
 	// The order in which goroutines run must not tell: the describes start
@@ -109,9 +119,9 @@ func (m *model) describe(ctx context.Context, _ string, id int64) (milvus.Job, e
 	if id == 3 {
 		return milvus.Job{}, &milvus.Error{Kind: milvus.NotFound, Message: "no such job"}
 	}
-	job := milvus.Job{State: milvus.StateInProgress, Progress: new(int(age.Seconds()) % 100)}
-	if id > 3 && age > time.Duration(id)*time.Minute {
-		job.State = []string{milvus.StateCompleted, milvus.StateFailed}[id%2]
+	job := milvus.Job{State: milvus.StateInProgress, Progress: new(int(max(age, 0).Seconds()) % 100)}
+	if end := ends(id); end != "" && age > time.Duration(id)*time.Minute {
+		job.State = end
 	}
 	return job, nil
 }
@@ -120,8 +130,31 @@ func (m *model) describe(ctx context.Context, _ string, id int64) (milvus.Job, e
 func (m *model) enqueue(body string, delay time.Duration) string {
 	m.count++
 	now := time.Now()
-	m.queue = append(m.queue, &modelMessage{id: strconv.Itoa(m.count), body: body, sent: now.Add(m.skew), visible: now.Add(delay)})
+	m.queue = append(m.queue, &modelMessage{id: strconv.Itoa(m.count), body: body, sent: now.Add(m.behind + m.skew), visible: now.Add(delay)})
 	return strconv.Itoa(m.count)
+}
+
+// setClock has the functions' clock jump by d. This one can't be moved: the rest of
+// the world moves the other way, and what functions have written down stays as
+// far from it as it was.
+func (m *model) setClock(d time.Duration) {
+	m.began = m.began.Add(-d)
+	m.behind -= d
+	for _, msg := range m.queue {
+		began := !strings.Contains(msg.body, `"watch"`)
+		parsed, err := watch.Parse(msg.body, msg.id, msg.sent)
+		msg.sent = msg.sent.Add(-d)
+		if began || err != nil {
+			continue
+		}
+		w := &parsed.Watch
+		for _, t := range []*time.Time{&w.Since, &w.Job.StartTime, &w.Job.SeenAt} {
+			if !t.IsZero() {
+				*t = t.Add(-d)
+			}
+		}
+		msg.body = parsed.Body()
+	}
 }
 
 // visible returns the messages that may be received.
@@ -226,7 +259,7 @@ func (b modelBus) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _
 		}
 		out.Entries = append(out.Entries, eventtypes.PutEventsResultEntry{})
 		if d := detailOf(e); effect && d.Terminal {
-			b.m.published[d.Watch.ID] = true
+			b.m.published[d.Watch.ID] = append(b.m.published[d.Watch.ID], d.State)
 		}
 	}
 	return out, err

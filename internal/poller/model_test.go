@@ -92,26 +92,33 @@ func TestNoScheduleLosesAWatch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { rapid.SyncTest(t, runModel) })
 }
 
-// check fails the test if a watch is neither in the queue nor ended, or a bad
-// message is nowhere.
-func (m *model) check(t *rapid.T, accepted, bad []string) {
-	found := map[string]bool{} // by watch or body
+// check fails the test if a watch is neither in the queue nor ended, or ended as
+// the cluster never said, or if a bad message is nowhere. accepted has the jobs by
+// watch.
+func (m *model) check(t *rapid.T, accepted map[string]int64, bad []string) {
+	watches, bodies := map[string]bool{}, map[string]bool{}
 	for _, msg := range m.queue {
-		found[msg.watchID()], found[msg.body] = true, true
+		watches[msg.watchID()], bodies[msg.body] = true, true
 	}
 	for _, letter := range m.dead {
-		found[letter.watchID], found[letter.body] = true, true
+		watches[letter.watchID], bodies[letter.body] = true, true
 		if letter.reason != "" && !slices.Contains(bad, letter.body) {
 			t.Fatalf("%q was rejected: %s", letter.body, letter.reason)
 		}
 	}
-	for _, id := range accepted {
-		if !found[id] && !m.published[id] {
+	for id, job := range accepted {
+		states := m.published[id]
+		if !watches[id] && len(states) == 0 {
 			t.Fatalf("watch %s is lost", id)
+		}
+		for _, state := range states {
+			if state != ends(job) && state != event.StateExpired && state != event.StateNotFound {
+				t.Fatalf("watch %s of job %d ended as %s", id, job, state)
+			}
 		}
 	}
 	for _, body := range bad {
-		if !found[body] {
+		if !bodies[body] {
 			t.Fatalf("the bad message %q is lost", body)
 		}
 	}
@@ -119,14 +126,22 @@ func (m *model) check(t *rapid.T, accepted, bad []string) {
 
 func runModel(t *rapid.T) {
 	m := newModel(rapid.Bool().Draw(t, "progress"))
-	var accepted, bad []string // watches, and bodies
+	calm := rapid.IntRange(0, 9).Draw(t, "calm") == 0 // nothing goes wrong at all
+	steady := rapid.Bool().Draw(t, "steady")          // no clock jumps
+	// Of few watches, two messages of one come together more often.
+	most := rapid.SampledFrom([]int{1, 2, 20}).Draw(t, "most watches")
+	accepted, bad := map[string]int64{}, []string{}
 	t.Repeat(map[string]func(*rapid.T){
 		"enqueue": func(t *rapid.T) {
-			body := fmt.Sprint(rapid.Int64Range(1, modelJobs).Draw(t, "job"))
+			if len(accepted) == most {
+				t.Skip("there are enough watches")
+			}
+			job := rapid.Int64Range(1, modelJobs).Draw(t, "job")
+			body := fmt.Sprint(job)
 			if rapid.Bool().Draw(t, "short") {
 				body = fmt.Sprintf(`{"jobId":%s,"deadlineSeconds":90}`, body)
 			}
-			accepted = append(accepted, m.enqueue(body, 0))
+			accepted[m.enqueue(body, 0)] = job
 		},
 		"enqueue what can't be read": func(*rapid.T) {
 			bad = append(bad, fmt.Sprintf("bad %d", len(bad)))
@@ -139,7 +154,11 @@ func runModel(t *rapid.T) {
 			}
 			batch := rapid.Permutation(visible).Draw(t, "batch")
 			batch = batch[:min(len(batch), rapid.IntRange(1, 10).Draw(t, "size"))]
-			if err := m.deliver(rapid.IntRange(0, 2).Draw(t, "execution"), batch, drawFaults(t)); err != nil {
+			f := faults{}
+			if !calm {
+				f = drawFaults(t)
+			}
+			if err := m.deliver(rapid.IntRange(0, 2).Draw(t, "execution"), batch, f); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -147,7 +166,16 @@ func runModel(t *rapid.T) {
 			time.Sleep(time.Duration(rapid.IntRange(1, 400).Draw(t, "seconds")) * time.Second)
 		},
 		"set SQS's clock": func(t *rapid.T) {
+			if steady {
+				t.Skip("the clocks are steady")
+			}
 			m.skew = time.Duration(rapid.IntRange(-25, 25).Draw(t, "seconds")) * time.Second
+		},
+		"set the functions' clock": func(t *rapid.T) {
+			if steady {
+				t.Skip("the clocks are steady")
+			}
+			m.setClock(time.Duration(rapid.IntRange(-600, 600).Draw(t, "seconds")) * time.Second)
 		},
 		"": func(t *rapid.T) { m.check(t, accepted, bad) },
 	})
@@ -164,5 +192,10 @@ func runModel(t *rapid.T) {
 			t.Fatal(err)
 		}
 		m.check(t, accepted, bad)
+	}
+	for id := range accepted {
+		if calm && len(m.published[id]) != 1 {
+			t.Fatalf("nothing went wrong, and watch %s ended as %q", id, m.published[id])
+		}
 	}
 }
