@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -15,16 +14,12 @@ import (
 )
 
 func TestAnInterruptedDemoEndsAtOnce(t *testing.T) {
-	begun := time.Now()
 	got := runUntil(t, "poll 1", nil, "demo")
 	if got.status != exitInterrupted || got.stdout != "" {
 		t.Errorf("status %d, stdout %q", got.status, got.stdout)
 	}
-	if !strings.HasSuffix(got.stderr, "\ndemo: interrupted\n") {
+	if !strings.HasSuffix(got.stderr, "\ndemo: interrupted\n") || strings.Contains(got.stderr, "How the watches ended") {
 		t.Error(got.stderr)
-	}
-	if took := time.Since(begun); took > 3*time.Second { // far from the demo's own end
-		t.Errorf("it took %s", took)
 	}
 }
 
