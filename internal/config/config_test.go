@@ -326,3 +326,30 @@ func TestANewExecutionLetsTheFirstSecondPass(t *testing.T) {
 		}
 	})
 }
+
+func FuzzLoad(f *testing.F) {
+	f.Add("5", "300", "86400", "120", "20", "2", "false", "INFO")
+	f.Add("0x5", "+300", "1_0", "-0", "1e400", "2.", "T", "info+2")
+	f.Add(" 5", "9223372036854775808", "٣", "\x00", "NaN", "", "", "\n")
+	f.Fuzz(func(t *testing.T, minDelay, maxDelay, deadline, grace, rate, concurrency, progress, level string) {
+		c, err := Load(with(map[string]string{
+			"MIN_POLL_DELAY_SECONDS": minDelay, "MAX_POLL_DELAY_SECONDS": maxDelay, "WATCH_DEADLINE_SECONDS": deadline,
+			"NOT_FOUND_GRACE_SECONDS": grace, "DESCRIBE_RATE_LIMIT": rate, "MAXIMUM_CONCURRENCY": concurrency,
+			"PUBLISH_PROGRESS": progress, "LOG_LEVEL": level,
+		}))
+		if err != nil {
+			for line := range strings.Lines(err.Error()) {
+				if name, right, _ := strings.Cut(line, " "); !strings.HasPrefix(right, "must ") || name == "" {
+					t.Errorf("%q does not say what is right", line)
+				}
+			}
+			return
+		}
+		s := c.Settings()
+		if s.MinDelay < time.Second || s.MinDelay > s.MaxDelay || s.MaxDelay > 900*time.Second || s.Grace < 0 || s.Grace > 24*time.Hour ||
+			s.Deadline < time.Second || s.Deadline > 14*24*time.Hour || !(c.DescribeRateLimit > 0) {
+			t.Errorf("%+v, %v describes a second", s, c.DescribeRateLimit)
+		}
+		c.Limiter()
+	})
+}
