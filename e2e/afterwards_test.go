@@ -156,6 +156,7 @@ func (s *stack) written() map[string]string {
 		texts["a log"].WriteString(printed.String())
 	}
 	for _, c := range s.emulator.called() {
+		c.Header.Write(texts["a call of AWS"])
 		texts["a call of AWS"].Write(c.Body)
 	}
 	s.mu.Lock()

@@ -58,6 +58,7 @@ type call struct {
 	KeyID, Environment string
 	// Target is service and action, such as AmazonSQS.SendMessageBatch.
 	Target string
+	Header http.Header
 	Body   []byte
 	// Trace is the header that Lambda's loop detection goes by.
 	Trace string
@@ -136,7 +137,7 @@ func (e *emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the caller has left
 	}
-	c := call{Target: r.Header.Get("X-Amz-Target"), Body: body, Trace: r.Header.Get("X-Amzn-Trace-Id")}
+	c := call{Target: r.Header.Get("X-Amz-Target"), Header: r.Header, Body: body, Trace: r.Header.Get("X-Amzn-Trace-Id")}
 	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	for _, id := range []string{pollerKeyID, resumerKeyID} {
 		if rest, ok := strings.CutPrefix(credential, id); ok {
