@@ -75,7 +75,7 @@ export PYTHON ?= python3
 e2e: ## deploy the template into an AWS emulator and drive it
 	@$(PYTHON) -c 'import boto3, jsonpath_ng, moto.server, samtranslator' 2> /dev/null || { echo "make e2e needs moto_server: $(PYTHON) -m pip install -r e2e/requirements.txt"; exit 1; }
 	@command -v aws > /dev/null || { echo "make e2e needs the AWS CLI: pip install -r e2e/requirements.txt"; exit 1; }
-	go test -tags e2e -count=1 -timeout 10m -v ./e2e
+	go test -tags e2e -count=1 -timeout 15m -v ./e2e
 
 .PHONY: bench
 bench: build ## measure a batch beside its bare calls, start, memory, package
