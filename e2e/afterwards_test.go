@@ -101,6 +101,15 @@ func (s *stack) wantSchemas(t *testing.T) {
 	for _, body := range s.reenqueued() {
 		schematest.Message(t, body)
 	}
+	// The producers' messages: programs, a rule, a workflow.
+	for _, body := range s.received {
+		if err := schematest.MessageFault(body); err != nil && len(s.deadLetters(body)) == 0 {
+			t.Errorf("not a message of schemas/message.json: %v\n%s", err, body)
+		}
+	}
+	if len(s.received) == 0 {
+		t.Error("no message was received")
+	}
 }
 
 // wantCleanLogs checks that every line is a JSON object with what the log

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 
@@ -49,11 +50,26 @@ type exampleOrder struct {
 	Parameters map[string]any `json:"parameters"`
 }
 
-// deployExamples deploys all examples to the bus of the stack.
-func deployExamples(t *testing.T, s *stack) map[string]example {
+// deployExamples deploys examples.
+func (e *emulator) deployExamples(t *testing.T, orders map[string]exampleOrder) (deployed map[string]example) {
+	t.Helper()
+	order, err := json.Marshal(orders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := e.command(python(), "examples.py")
+	script.Stdin = bytes.NewReader(order)
+	if err := json.Unmarshal(stdout(t, script), &deployed); err != nil {
+		t.Fatal(err)
+	}
+	return deployed
+}
+
+// deploySubscribers deploys the examples that need no more than a bus.
+func deploySubscribers(t *testing.T, s *stack) map[string]example {
 	t.Helper()
 	bus := s.Outputs["EventBusName"]
-	order, err := json.Marshal(map[string]exampleOrder{
+	return s.emulator.deployExamples(t, map[string]exampleOrder{
 		"ended-to-queue":         {account, map[string]any{"EventBusName": bus}},
 		"failures-to-topic":      {account, map[string]any{"EventBusName": bus}},
 		"completed-to-workflow":  {account, map[string]any{"EventBusName": bus}},
@@ -66,16 +82,6 @@ func deployExamples(t *testing.T, s *stack) map[string]example {
 			"EventBusName": bus, "ProducerSource": "orders", "JobQueueArn": s.Outputs["JobQueueArn"],
 		}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := s.emulator.command(python(), "examples.py")
-	script.Stdin = bytes.NewReader(order)
-	var deployed map[string]example
-	if err := json.Unmarshal(stdout(t, script), &deployed); err != nil {
-		t.Fatal(err)
-	}
-	return deployed
 }
 
 // command is a program that calls AWS.
@@ -100,7 +106,7 @@ func stdout(t *testing.T, cmd *exec.Cmd) []byte {
 // subscribers has each example hear of its own, and of no other's: jobs that the
 // poller watches, and events put on its bus by hand.
 func subscribers(t *testing.T, s *stack) func(t *testing.T) {
-	deployed := deployExamples(t, s)
+	deployed := deploySubscribers(t, s)
 	inbox, err := s.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("inbox")})
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +141,7 @@ func subscribers(t *testing.T, s *stack) func(t *testing.T) {
 			"ended-to-queue":         {nightly, hourly, silent, submitted, completed, failed},
 			"one-pipeline":           {nightly, "449503829274600001 RefreshInProgress", completed},
 			"cross-account-receiver": {nightly, hourly, silent, submitted, completed, failed},
-			"completed-to-workflow":  {nightly, completed}, // the one submitted has no collection
+			"completed-to-workflow":  {nightly, submitted, completed}, // the one submitted has no collection
 		}
 		got := map[string][]string{"completed-to-workflow": summaries(t, s.executions(t, deployed["completed-to-workflow"]))}
 		for _, name := range []string{"ended-to-queue", "one-pipeline", "cross-account-receiver"} {
@@ -236,20 +242,40 @@ func (s *stack) messages(t *testing.T, as aws.Credentials, url string) (bodies [
 	}
 }
 
-// executions returns the inputs of the workflow's executions. The emulator only
-// records them: the states do not run.
+// executions returns the inputs of the workflow's executions, once they have
+// ended, and checks that the output of each is the event's detail.
 func (s *stack) executions(t *testing.T, workflow example) (inputs []string) {
 	t.Helper()
-	out := stdout(t, s.emulator.command(python(), "-c", `
-import boto3, json, sys
-states = boto3.client("stepfunctions")
-executions = [e for page in states.get_paginator("list_executions").paginate(stateMachineArn=sys.argv[1]) for e in page["executions"]]
-print(json.dumps([states.describe_execution(executionArn=e["executionArn"])["input"] for e in executions]))`,
-		workflow.Outputs["WorkflowArn"]))
-	if err := json.Unmarshal(out, &inputs); err != nil {
-		t.Fatal(err)
+	client := sfn.NewFromConfig(s.emulator.client())
+	pages := sfn.NewListExecutionsPaginator(client, &sfn.ListExecutionsInput{StateMachineArn: aws.String(workflow.Outputs["WorkflowArn"])})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, execution := range page.Executions {
+			var input event
+			ended := s.ended(t, client, execution.ExecutionArn)
+			decode(t, aws.ToString(ended.Input), &input)
+			var output map[string]any
+			decode(t, aws.ToString(ended.Output), &output)
+			if diff := cmp.Diff(input.Detail, output); diff != "" {
+				t.Errorf("output (-event's detail +got):\n%s", diff)
+			}
+			inputs = append(inputs, *ended.Input)
+		}
 	}
 	return inputs
+}
+
+// decode reads a JSON text, its numbers as json.Number.
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(into); err != nil {
+		t.Errorf("%v: %q", err, text)
+	}
 }
 
 // summaries returns job and state of the events about the subscribers' jobs,

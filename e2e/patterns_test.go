@@ -25,33 +25,48 @@ type documented struct {
 }
 
 var (
-	patternBlock = regexp.MustCompile("(?s)```json\n(.*?)```\n(?:\nMatches (.*?)\\.\n)?")
-	quoted       = regexp.MustCompile("`([a-z-]+)`")
+	patternBlock  = regexp.MustCompile("(?s)```json\n(.*?)```\n(?:\nMatches (.*?)\\.\n)?")
+	patternOption = regexp.MustCompile("(?s)--event-pattern '(.*?)'()")
+	quoted        = regexp.MustCompile("`([a-z-]+)`")
 )
 
-// documentedPatterns reads docs/events.md, where every block of JSON is a
-// pattern, and README.md, whose pattern says nothing of the samples: it is to
-// match every end but a completion.
+// intended is what the patterns of a document match that does not say so: in
+// README.md every end but a completion, in docs/deploy.md every end.
+var intended = map[string][]string{
+	"../README.md":      {"expired", "failed", "failed-elsewhere", "not-found"},
+	"../docs/deploy.md": {"completed", "completed-slowly", "expired", "failed", "failed-elsewhere", "not-found"},
+}
+
+// documentedPatterns reads README.md and all under docs: blocks of JSON with a
+// source, and what the CLI is given.
 func documentedPatterns(t *testing.T) (all []documented) {
-	for _, path := range []string{"../docs/events.md", "../README.md"} {
+	paths, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(paths, "../README.md") {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, block := range patternBlock.FindAllStringSubmatch(string(text), -1) {
-			d := documented{pattern: block[1]}
-			for _, name := range quoted.FindAllStringSubmatch(block[2], -1) {
-				d.matches = append(d.matches, name[1])
-			}
-			switch isPattern := strings.Contains(block[1], `"source"`); {
-			case !isPattern && path == "../README.md": // an event
+		found := len(all)
+		for _, block := range slices.Concat(patternBlock.FindAllStringSubmatch(string(text), -1), patternOption.FindAllStringSubmatch(string(text), -1)) {
+			d := documented{pattern: block[1], matches: intended[path]}
+			if !strings.Contains(d.pattern, `"source": [`) { // an event, or a state machine
 				continue
-			case path == "../README.md":
-				d.matches = []string{"expired", "failed", "failed-elsewhere", "not-found"}
-			case d.matches == nil:
+			}
+			if d.matches == nil {
+				for _, name := range quoted.FindAllStringSubmatch(block[2], -1) {
+					d.matches = append(d.matches, name[1])
+				}
+			}
+			if d.matches == nil {
 				t.Errorf("%s does not say what this matches: %s", path, d.pattern)
 			}
 			all = append(all, d)
+		}
+		if len(all) == found && intended[path] != nil {
+			t.Errorf("%s has no pattern", path)
 		}
 	}
 	return all

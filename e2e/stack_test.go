@@ -45,9 +45,29 @@ type stack struct {
 	// catch is the URL of the queue that its events are sent on to.
 	catch string
 
-	mu     sync.Mutex
-	events []event
-	dead   []sqstypes.Message
+	mu       sync.Mutex
+	events   []event
+	dead     []sqstypes.Message
+	received []string // bodies, by the function
+}
+
+// witness is the job queue as the mapping sees it, and notes what comes out.
+type witness struct {
+	*sqs.Client
+	stack *stack
+}
+
+func (w witness) ReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInput, options ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error) {
+	out, err := w.Client.ReceiveMessage(ctx, in, options...)
+	if err != nil {
+		return nil, err
+	}
+	w.stack.mu.Lock()
+	defer w.stack.mu.Unlock()
+	for _, m := range out.Messages {
+		w.stack.received = append(w.stack.received, *m.Body)
+	}
+	return out, nil
 }
 
 // event is an event as a rule's target gets it.
@@ -86,7 +106,7 @@ func start(t *testing.T, e *emulator, b binaries, d deployment, c *cluster) *sta
 	s.catch = s.catchEvents(t, s.Outputs["EventBusName"], "events-of-"+s.Outputs["PollerFunctionName"], `{"source": ["refresh-poller"]}`)
 
 	mapping := Mapping{
-		Queue: s.sqs, QueueURL: d.Outputs["JobQueueUrl"], QueueARN: d.Outputs["JobQueueArn"],
+		Queue: witness{s.sqs, s}, QueueURL: d.Outputs["JobQueueUrl"], QueueARN: d.Outputs["JobQueueArn"],
 		BatchSize: d.Mapping.BatchSize, BatchWindow: time.Duration(d.Mapping.MaximumBatchingWindowInSeconds) * time.Second,
 		ReportBatchItemFailures: slices.Contains(d.Mapping.FunctionResponseTypes, "ReportBatchItemFailures"),
 		Pause:                   100 * time.Millisecond, Again: 2 * time.Second, Log: slog.New(slog.NewTextHandler(s.faults, nil)),

@@ -3,12 +3,15 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,33 +19,33 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"refresh-poller/internal/simcluster"
 )
 
-// workflow is the name of the state machine.
-const workflow = "nightly-refresh"
+// workflow is the name of the state machine: its stack's, which is the example's.
+const workflow = "step-functions"
 
-// workflows executes the example's state machine from the answer to its refresh
+// workflows deploys the example and executes it from the answer to its refresh
 // call on; moto makes no HTTP calls. The rest is done by moto, the poller, the
 // bus and the resumer. It begins when it is checked: moto takes seconds to read a
 // state machine, in which the others' first polls would come late.
 func workflows(t *testing.T, s *stack) func(t *testing.T) {
 	return func(t *testing.T) {
 		client := sfn.NewFromConfig(s.emulator.client())
-		definition := exampleDefinition(t, "WasItStarted", map[string]string{"JobQueueUrl": s.Outputs["JobQueueUrl"]})
-		machine, err := client.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
-			Name: aws.String(workflow), Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + account + ":role/workflow"),
-		})
-		if err != nil {
-			t.Fatal(err)
+		deployed := s.emulator.deployExamples(t, map[string]exampleOrder{workflow: {account, map[string]any{
+			"ClusterEndpoint": "https://cluster.example", "ClusterTokenSecretArn": s.Function.Environment["CLUSTER_TOKEN_SECRET_ARN"],
+			"JobQueueUrl": s.Outputs["JobQueueUrl"], "EnqueuePolicyArn": s.Outputs["EnqueuePolicyArn"],
+		}}})
+		machine := deployed[workflow].Outputs["WorkflowArn"]
+		if want := "arn:aws:states:" + region + ":" + account + ":stateMachine:" + workflow; machine != want {
+			t.Fatalf("the output WorkflowArn is %s, want %s", machine, want)
 		}
 		execute := func(name, answer string) *string {
 			t.Helper()
 			input := `{"http": {"StatusCode": 200, "ResponseBody": ` + answer + `}}`
 			execution, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{
-				StateMachineArn: machine.StateMachineArn, Name: &name, Input: &input, // moto makes up no names
+				StateMachineArn: &machine, Name: &name, Input: &input, // moto makes up no names
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -51,11 +54,16 @@ func workflows(t *testing.T, s *stack) func(t *testing.T) {
 		}
 		s.cluster.Add(simcluster.Job{ID: awaitedJob, RunsFor: 3 * time.Second})
 		s.cluster.Add(simcluster.Job{ID: awaitedFailure, Fails: "no such object"})
+		refusals := &atomic.Int64{}
+		s.emulator.setFault(refuseSendOf(awaitedJob, refusals)) // the one of deadLetter has done its work
 		completed := execute("completed", fmt.Sprintf(`{"code": 0, "data": {"jobId": %d}}`, awaitedJob))
 		failed := execute("failed", fmt.Sprintf(`{"code": "0", "data": {"jobId": "%d"}}`, awaitedFailure))
 		refused := execute("refused", `{"code": 1100, "message": "collection not found"}`)
 
 		s.wantSucceeded(t, client, completed, s.end(t, awaitedJob))
+		if n := refusals.Load(); n != 1 {
+			t.Errorf("%d sendings were refused, not one", n)
+		}
 		s.wantFailed(t, client, failed, "RefreshFailed", `"Error":"RefreshFailed"`)
 		s.wantFailed(t, client, refused, "RefreshNotStarted", "collection not found")
 		if _, err := s.resumer.Invoke(t.Context(), []byte(s.end(t, awaitedJob).text)); err != nil {
@@ -68,38 +76,16 @@ func workflows(t *testing.T, s *stack) func(t *testing.T) {
 	}
 }
 
-// exampleDefinition returns the example's state machine as it is deployed, but for
-// where it starts.
-func exampleDefinition(t *testing.T, startAt string, substitutions map[string]string) string {
-	t.Helper()
-	text, err := os.ReadFile("../examples/step-functions/template.yaml")
-	if err != nil {
-		t.Fatal(err)
+// refuseSendOf has the first message about a job fail, in a way that the client
+// within moto does not try again.
+func refuseSendOf(jobID int64, refusals *atomic.Int64) fault {
+	about := strconv.AppendInt(nil, jobID, 10)
+	return func(c call, forward func([]byte) answer) answer {
+		if c.Target == "AmazonSQS.SendMessage" && bytes.Contains(c.Body, about) && refusals.CompareAndSwap(0, 1) {
+			return awsAnswer(http.StatusBadRequest, map[string]string{"__type": "OverLimit", "message": "refused by the test"})
+		}
+		return forward(c.Body)
 	}
-	var example struct {
-		Resources struct {
-			Workflow struct {
-				Properties struct {
-					Definition map[string]any `yaml:"Definition"`
-				} `yaml:"Properties"`
-			} `yaml:"Workflow"`
-		} `yaml:"Resources"`
-	}
-	if err := yaml.Unmarshal(text, &example); err != nil {
-		t.Fatal(err)
-	}
-	definition := example.Resources.Workflow.Properties.Definition
-	states := definition["States"].(map[string]any)
-	delete(states, definition["StartAt"].(string)) // nothing leads there, which is an error
-	definition["StartAt"] = startAt
-	deployed, err := json.Marshal(definition)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range substitutions {
-		deployed = []byte(strings.ReplaceAll(string(deployed), "${"+name+"}", value))
-	}
-	return string(deployed)
 }
 
 // ended waits for the end of an execution.
@@ -121,10 +107,8 @@ func (s *stack) wantSucceeded(t *testing.T, client *sfn.Client, execution *strin
 	t.Helper()
 	end := s.ended(t, client, execution)
 	var output map[string]any
-	decoder := json.NewDecoder(strings.NewReader(aws.ToString(end.Output)))
-	decoder.UseNumber()
-	if err := decoder.Decode(&output); err != nil || end.Status != sfntypes.ExecutionStatusSucceeded {
-		t.Errorf("%s with the output %s: %v", end.Status, aws.ToString(end.Output), err)
+	if decode(t, aws.ToString(end.Output), &output); end.Status != sfntypes.ExecutionStatusSucceeded {
+		t.Errorf("%s with the output %s", end.Status, aws.ToString(end.Output))
 	}
 	if diff := cmp.Diff(e.Detail, output); diff != "" {
 		t.Errorf("output (-event's detail +got):\n%s", diff)

@@ -5,6 +5,7 @@ Needs boto3, and a role with the stack's EnqueuePolicyArn.
 
 import json
 import os
+import re
 import sys
 import time
 
@@ -12,6 +13,7 @@ import boto3
 
 BATCH = 10  # the most that SendMessageBatch takes
 ATTEMPTS = 5
+MAX_JOB_ID = 2**63 - 1
 
 
 def send(sqs, queue_url, bodies):
@@ -36,8 +38,8 @@ def main():
         sys.exit("usage: JOB_QUEUE_URL=… python3 enqueue.py PIPELINE JOB_ID…")
     context, jobs = {"pipeline": sys.argv[1]}, sys.argv[2:]
     for job in jobs:
-        if not job.isdecimal():
-            sys.exit(f"{job!r} is no job id: it must be digits")
+        if not re.fullmatch("[1-9][0-9]{0,18}", job) or int(job) > MAX_JOB_ID:
+            sys.exit(f"{job!r} is no job id: it must be digits, from 1 to {MAX_JOB_ID}, without a leading zero")
     # Python's int holds any id, and json writes all of its digits.
     bodies = [json.dumps({"jobId": int(job), "context": context}) for job in jobs]
     sqs = boto3.client("sqs")

@@ -50,8 +50,9 @@ func (r *Resumer) Handle(ctx context.Context, payload json.RawMessage) error {
 	case err == nil:
 		log.InfoContext(ctx, "workflow resumed")
 	case gone(err):
-		// So it is at each duplicate of an event.
-		log.InfoContext(ctx, "workflow waits no longer", "error", without(a.Token, err.Error()))
+		// A duplicate of an event, or a task or its producer that needs mending:
+		// the text says which error it is.
+		log.WarnContext(ctx, "workflow waits no longer", "error", without(a.Token, err.Error()))
 	default:
 		text := without(a.Token, err.Error())
 		log.ErrorContext(ctx, "workflow not resumed", "error", text)

@@ -134,7 +134,7 @@ func TestATaskThatWaitsNoLongerIsLoggedAndNotTriedAgain(t *testing.T) {
 			if err := h.Handle(t.Context(), about(end(state)+waiting)); err != nil || len(h.calls) != 1 {
 				t.Errorf("%s: %v after %d calls", kind, err, len(h.calls))
 			}
-			if line := h.line(t); line["level"] != "INFO" || line["msg"] != "workflow waits no longer" || !strings.Contains(line["error"].(string), kind) {
+			if line := h.line(t); line["level"] != "WARN" || line["msg"] != "workflow waits no longer" || !strings.Contains(line["error"].(string), kind) {
 				t.Errorf("%s: %v", kind, line)
 			}
 		}

@@ -2,6 +2,7 @@ package schematest
 
 import (
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -65,6 +66,38 @@ func TestTheSchemasKeepToDraft4(t *testing.T) {
 			}
 		})
 	}
+}
+
+// For whoever reads a schema, or code that was generated from it.
+func TestEveryPropertyIsDescribed(t *testing.T) {
+	for file, text := range texts {
+		whole := document(t, text)
+		walk(whole, "#", func(schema map[string]any, pointer string) {
+			properties, _ := schema["properties"].(map[string]any)
+			for name, property := range properties {
+				described := property.(map[string]any)
+				if definition, ok := strings.CutPrefix(fmt.Sprint(described["$ref"]), "#/definitions/"); ok {
+					described = whole["definitions"].(map[string]any)[definition].(map[string]any)
+				}
+				if text, _ := described["description"].(string); text == "" {
+					t.Errorf("%s: %s/properties/%s has no description", file, pointer, name)
+				}
+			}
+		})
+	}
+}
+
+// A field of an event has one wherever its type allows more than one value.
+func TestEveryFieldOfAnEventHasAnExample(t *testing.T) {
+	walk(document(t, schemas.Event), "#", func(schema map[string]any, pointer string) {
+		properties, _ := schema["properties"].(map[string]any)
+		for name, property := range properties {
+			field := property.(map[string]any)
+			if field["$ref"] == nil && field["enum"] == nil && field["examples"] == nil {
+				t.Errorf("%s/properties/%s has no example", pointer, name)
+			}
+		}
+	})
 }
 
 func TestEveryExampleIsOne(t *testing.T) {

@@ -3,6 +3,7 @@ package stack
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -95,21 +96,209 @@ func TestTheExamplesQueuesAreEncryptedAndTakeFromTheirRuleOnly(t *testing.T) {
 }
 
 func TestTheExamplesRolesReachTheirTargetOnly(t *testing.T) {
+	type role struct {
+		service  string
+		managed  any
+		policies []object
+	}
+	rule := func(action, target string) role {
+		return role{service: "events.amazonaws.com", policies: []object{{"Effect": "Allow", "Action": action, "Resource": ref(target)}}}
+	}
+	want := map[string]role{
+		"completed-to-workflow": rule("states:StartExecution", "Workflow"),
+		"cross-account-sender":  rule("events:PutEvents", "ReceiverBusArn"),
+		"step-functions": {"states.amazonaws.com", []any{ref("EnqueuePolicyArn")}, []object{{
+			"Sid": "CallTheRefreshEndpoint", "Effect": "Allow", "Action": "states:InvokeHTTPEndpoint",
+			"Resource": object{"Fn::Sub": "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${AWS::StackName}"},
+			"Condition": object{"StringEquals": object{
+				"states:HTTPMethod":   "POST",
+				"states:HTTPEndpoint": object{"Fn::Sub": "${ClusterEndpoint}/v2/vectordb/jobs/external_collection/refresh"},
+			}},
+		}, {
+			"Sid": "UseTheConnection", "Effect": "Allow", "Action": "events:RetrieveConnectionCredentials",
+			"Resource": attribute("Connection", "Arn"),
+		}, {
+			"Sid": "ReadTheConnectionsSecret", "Effect": "Allow",
+			"Action":   []any{"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"},
+			"Resource": attribute("Connection", "SecretArn"),
+		}}},
+	}
+	found := 0
 	eachExample(t, func(t *testing.T, stack object) {
-		for name, role := range properties(t, stack, "AWS::IAM::Role") {
-			trust := statements(role["AssumeRolePolicyDocument"])
-			if len(trust) != 1 || !cmp.Equal(trust[0]["Condition"], any(object{"StringEquals": object{"aws:SourceAccount": ref("AWS::AccountId")}})) {
-				t.Errorf("%s trusts %v", name, trust)
+		_, example, _ := strings.Cut(t.Name(), "/")
+		for name, got := range properties(t, stack, "AWS::IAM::Role") {
+			found++
+			want := want[example]
+			if diff := cmp.Diff([]object{{
+				"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": object{"Service": want.service},
+				"Condition": object{"StringEquals": object{"aws:SourceAccount": ref("AWS::AccountId")}},
+			}}, statements(got["AssumeRolePolicyDocument"])); diff != "" {
+				t.Errorf("who takes %s (-want +got):\n%s", name, diff)
 			}
-			for _, rule := range properties(t, stack, "AWS::Events::Rule") {
-				target := at[[]any](t, rule, "Targets")[0].(object)
-				allowed := statements(role["Policies"])
-				if len(allowed) != 1 || !cmp.Equal(allowed[0]["Resource"], target["Arn"]) || strings.Contains(allowed[0]["Action"].(string), "*") {
-					t.Errorf("%s allows %v", name, allowed)
-				}
+			if diff := cmp.Diff(want.policies, statements(got["Policies"])); diff != "" {
+				t.Errorf("what %s allows (-want +got):\n%s", name, diff)
+			}
+			if diff := cmp.Diff(want.managed, got["ManagedPolicyArns"]); diff != "" {
+				t.Errorf("managed policies of %s (-want +got):\n%s", name, diff)
 			}
 		}
 	})
+	if found != len(want) {
+		t.Errorf("%d roles, not %d", found, len(want))
+	}
+}
+
+func TestRulesMayPublishToTheTopicAndUseItsKey(t *testing.T) {
+	resources := at[object](t, templateAt(t, "../../examples/failures-to-topic/template.yaml"), "Resources")
+	for resource, want := range map[string][]object{
+		"FailedTopicPolicy": {{
+			"Sid": "DenyPublishWithoutTls", "Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": ref("FailedTopic"),
+			"Condition": object{"Bool": object{"aws:SecureTransport": "false"}},
+		}, {
+			"Sid": "AllowRules", "Effect": "Allow", "Principal": object{"Service": "events.amazonaws.com"},
+			"Action": "sns:Publish", "Resource": ref("FailedTopic"),
+		}},
+		"TopicKey": {{
+			// KMS needs it, or nobody could change the key; it allows what IAM allows.
+			"Sid": "LeaveItToIam", "Effect": "Allow", "Action": "kms:*", "Resource": "*",
+			"Principal": object{"AWS": object{"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}},
+		}, {
+			"Sid": "AllowRulesToEncrypt", "Effect": "Allow", "Principal": object{"Service": "events.amazonaws.com"},
+			"Action": []any{"kms:GenerateDataKey", "kms:Decrypt"}, "Resource": "*", // the key itself
+		}},
+	} {
+		if diff := cmp.Diff(want, statements(at[object](t, resources, resource, "Properties"))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", resource, diff)
+		}
+	}
+	if topic := at[object](t, resources, "FailedTopic", "Properties"); !cmp.Equal(topic["KmsMasterKeyId"], any(ref("TopicKey"))) {
+		t.Errorf("the topic's key is %v", topic["KmsMasterKeyId"])
+	}
+	if topics := at[object](t, resources, "FailedTopicPolicy", "Properties")["Topics"]; !cmp.Equal(topics, any([]any{ref("FailedTopic")})) {
+		t.Errorf("the policy is of %v", topics)
+	}
+}
+
+// Or CloudFormation would not read a new token.
+func TestTheConnectionsTokenDependsOnTheVersion(t *testing.T) {
+	stack := templateAt(t, "../../examples/step-functions/template.yaml")
+	want := object{
+		"ApiKeyName":  "Authorization",
+		"ApiKeyValue": object{"Fn::Sub": "Bearer {{resolve:secretsmanager:${ClusterTokenSecretArn}:SecretString:::${ClusterTokenVersionId}}}"},
+	}
+	if diff := cmp.Diff(want, at[object](t, stack, "Resources", "Connection", "Properties", "AuthParameters", "ApiKeyAuthParameters")); diff != "" {
+		t.Errorf("key (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheExamplesParametersAreDescribedAndSayWhatTheyMustBe(t *testing.T) {
+	eachExample(t, func(t *testing.T, stack object) {
+		for name, parameter := range at[object](t, stack, "Parameters") {
+			description, _ := parameter.(object)["Description"].(string)
+			pattern, _ := parameter.(object)["AllowedPattern"].(string)
+			constraint, _ := parameter.(object)["ConstraintDescription"].(string)
+			if description == "" || pattern == "" && parameter.(object)["MinLength"] == nil || !strings.HasPrefix(constraint, "must be ") {
+				t.Errorf("%s has the description %q, pattern %q, constraint %q", name, description, pattern, constraint)
+			}
+		}
+	})
+}
+
+func TestTheWorkflowsParametersTakeWhatThePollersStackGives(t *testing.T) {
+	stack := templateAt(t, "../../examples/step-functions/template.yaml")
+	pattern := func(parameter string) string { return at[string](t, stack, "Parameters", parameter, "AllowedPattern") }
+	if secret := at[string](t, template(t), "Parameters", "ClusterTokenSecretArn", "AllowedPattern"); pattern("ClusterTokenSecretArn") != secret {
+		t.Errorf("ClusterTokenSecretArn is %s, the poller's %s", pattern("ClusterTokenSecretArn"), secret)
+	}
+	for parameter, cases := range map[string]struct{ accept, refuse []string }{
+		"ClusterEndpoint": {
+			accept: []string{"https://in01-abc.aws-us-west-2.vectordb.zillizcloud.com:19530", "https://a"},
+			refuse: []string{"", "http://localhost", "https://a/", "https://a:0", "https://u:p@a", "https://a?b", "https://-"},
+		},
+		"ClusterTokenVersionId": {
+			accept: []string{"", "a1b2c3d4-5678-90ab-cdef-EXAMPLE11111"},
+			refuse: []string{"AWSCURRENT", "a1b2c3d4:5678:90ab:cdef:EXAMPLE11111", "}}a1b2c3d4-5678-90ab-cdef-EXAMPLE11111"},
+		},
+		"JobQueueUrl": {
+			accept: []string{"https://sqs.eu-central-1.amazonaws.com/123456789012/refresh-poller-JobQueue-A1b2", "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/jobs"},
+			refuse: []string{"", "http://sqs.eu-central-1.amazonaws.com/123456789012/jobs", "arn:aws:sqs:eu-central-1:123456789012:jobs", "https://sqs.eu-central-1.amazonaws.com/jobs"},
+		},
+		"EnqueuePolicyArn": {
+			accept: []string{"arn:aws:iam::123456789012:policy/refresh-poller-EnqueuePolicy-A1b2", "arn:aws-cn:iam::123456789012:policy/team/enqueue"},
+			refuse: []string{"", "enqueue", "arn:aws:iam::123456789012:role/enqueue", "arn:aws:iam::123456789012:policy/*"},
+		},
+	} {
+		for _, text := range cases.accept {
+			if !allows(pattern(parameter), text) {
+				t.Errorf("%s refuses %q", parameter, text)
+			}
+		}
+		for _, text := range cases.refuse {
+			if allows(pattern(parameter), text) {
+				t.Errorf("%s accepts %q", parameter, text)
+			}
+		}
+	}
+}
+
+func TestTheWorkflowIsGivenTheTextsThatItNames(t *testing.T) {
+	workflow := at[object](t, templateAt(t, "../../examples/step-functions/template.yaml"), "Resources", "Workflow", "Properties")
+	named := map[string]bool{}
+	walk(workflow["Definition"], func(v any) {
+		text, _ := v.(string)
+		for _, name := range regexp.MustCompile(`\$\{(\w+)\}`).FindAllStringSubmatch(text, -1) {
+			named[name[1]] = true
+		}
+	})
+	if diff := cmp.Diff(sortedKeys(named), sortedKeys(at[object](t, workflow, "DefinitionSubstitutions"))); diff != "" {
+		t.Errorf("(-named +given):\n%s", diff)
+	}
+}
+
+// A retry by a name that ends of the refresh have too would enqueue an ended job
+// again.
+func TestTheWorkflowRetriesTheSendingOnly(t *testing.T) {
+	stack := templateAt(t, "../../examples/step-functions/template.yaml")
+	wait := at[object](t, stack, "Resources", "Workflow", "Properties", "Definition", "States", "WaitForEnd")
+	want := []any{object{
+		"ErrorEquals":     []any{"SQS.SdkClientException", "SQS.AmazonSQSException"},
+		"IntervalSeconds": 2, "MaxAttempts": 5, "BackoffRate": 2,
+	}}
+	if diff := cmp.Diff(any(want), wait["Retry"]); diff != "" {
+		t.Errorf("retries (-want +got):\n%s", diff)
+	}
+}
+
+// Compared as text, but for the white space: a parser of HCL would be the only use
+// of its eight modules.
+func TestTheTerraformExampleDoesWhatTheTemplateDoes(t *testing.T) {
+	stack := templateAt(t, "../../examples/refresh-submitted/template.yaml")
+	want := object{
+		"source": []any{ref("ProducerSource")}, "detail-type": []any{"Refresh submitted"},
+		"detail": object{"jobId": []any{object{"exists": true}}},
+	}
+	if diff := cmp.Diff(want, at[object](t, stack, "Resources", "SubmittedRule", "Properties", "EventPattern")); diff != "" {
+		t.Errorf("pattern (-want +got):\n%s", diff)
+	}
+	terraform := strings.Join(strings.Fields(document(t, "examples/producers/enqueue.tf")), " ")
+	for _, part := range []string{
+		`event_pattern = jsonencode({ source = [var.producer_source] "detail-type" = ["Refresh submitted"] detail = { jobId = [{ exists = true }] } })`,
+		`arn = var.job_queue_arn retry_policy { maximum_event_age_in_seconds = 86400 maximum_retry_attempts = 185 }`,
+		`dead_letter_config { arn = aws_sqs_queue.dead_letters.arn }`,
+		`sqs_managed_sse_enabled = true message_retention_seconds = 1209600`,
+		`queue_url = aws_sqs_queue.dead_letters.url`,
+		`{ Sid = "DenyWithoutTls" Effect = "Deny" Principal = "*" Action = "sqs:*" Resource = aws_sqs_queue.dead_letters.arn ` +
+			`Condition = { Bool = { "aws:SecureTransport" = "false" } } }`,
+		`{ Sid = "AllowTheRule" Effect = "Allow" Principal = { Service = "events.amazonaws.com" } Action = "sqs:SendMessage" ` +
+			`Resource = aws_sqs_queue.dead_letters.arn Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.refresh_submitted.arn } } }`,
+	} {
+		if !strings.Contains(terraform, part) {
+			t.Errorf("enqueue.tf lacks %s", part)
+		}
+	}
+	if n := strings.Count(terraform, "Effect ="); n != 2 {
+		t.Errorf("enqueue.tf has %d statements", n)
+	}
 }
 
 func TestTheOtherAccountMayPutTheseEventsOnly(t *testing.T) {

@@ -55,8 +55,9 @@ func run(ctx context.Context, queueURL, pipeline string, jobs []string) error {
 	var entries []types.SendMessageBatchRequestEntry
 	for i, job := range jobs {
 		id, err := strconv.ParseInt(job, 10, 64)
-		if err != nil {
-			return fmt.Errorf("%q is no job id: it must be digits, at most %d", job, math.MaxInt64)
+		// ParseInt takes a sign and leading zeros too.
+		if err != nil || id < 1 || strconv.FormatInt(id, 10) != job {
+			return fmt.Errorf("%q is no job id: it must be digits, from 1 to %d, without a leading zero", job, math.MaxInt64)
 		}
 		body, err := json.Marshal(message{id, map[string]string{"pipeline": pipeline}})
 		if err != nil {
