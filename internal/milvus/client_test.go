@@ -98,6 +98,20 @@ func TestSequentialDescribesShareAConnection(t *testing.T) {
 	}
 }
 
+// describeAtOnce describes the job count times at the same time.
+func describeAtOnce(t *testing.T, c *Client, count int) {
+	t.Helper()
+	var done sync.WaitGroup
+	for range count {
+		done.Go(func() {
+			if _, err := c.Describe(t.Context(), apiKey, exactID); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+}
+
 func TestConcurrentDescribesKeepTheirConnections(t *testing.T) {
 	const batch = 10
 	var together sync.WaitGroup // all of a batch are on the way at once
@@ -108,15 +122,7 @@ func TestConcurrentDescribesKeepTheirConnections(t *testing.T) {
 	})
 	for range 3 {
 		together.Add(batch)
-		var done sync.WaitGroup
-		for range batch {
-			done.Go(func() {
-				if _, err := c.Describe(t.Context(), apiKey, exactID); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		done.Wait()
+		describeAtOnce(t, c, batch)
 	}
 	if connections.n.Load() != batch {
 		t.Errorf("3 batches of %d opened %d connections", batch, connections.n.Load())
@@ -141,15 +147,7 @@ func TestADescribeOnADeadConnectionIsOneRequest(t *testing.T) {
 		answering(200, success(exactID, inProgress))(w, r)
 	})
 	together.Add(batch)
-	var done sync.WaitGroup
-	for range batch {
-		done.Go(func() {
-			if _, err := c.Describe(t.Context(), apiKey, exactID); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	done.Wait()
+	describeAtOnce(t, c, batch)
 	dead.Store(1)
 	if failure := failed(t, c); failure.Kind != Temporary || !failure.Stale || requests.Load() != batch+1 {
 		t.Errorf("%+v after %d requests more, want a stale one after 1", failure, requests.Load()-batch)
