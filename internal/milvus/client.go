@@ -55,8 +55,9 @@ func NewClient(endpoint string, connections int) *Client {
 
 // Describe asks for the job's state with the token, an API key or
 // user:password. At most one request reaches the cluster: what net/http repeats
-// of a POST was not written, or refused unprocessed by HTTP/2. Every error is an *Error, and neither it nor the job holds the
-// token or another credential that the cluster sent.
+// of a POST was not written, or refused unprocessed by HTTP/2. Every error is an
+// *Error, and neither it nor the job holds the token or another credential that
+// the cluster sent.
 //
 // The call is Zilliz Cloud's "Describe External Collection Refresh Job (V2)".
 func (c *Client) Describe(ctx context.Context, token string, jobID int64) (Job, error) {
