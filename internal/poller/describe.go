@@ -77,9 +77,9 @@ type asker struct {
 	noToken bool
 }
 
-// about describes one job, and once more where that may help at once: a kept
-// connection may have been dead, and a refused credential rotated. For the
-// latter the secret is read again, once a batch.
+// about describes one job, and once more for each of two things that may have
+// changed since: a kept connection may have died, and a refused credential been
+// rotated. For the latter the secret is read again, once a batch.
 func (a asker) about(ctx context.Context, jobID int64) Answer {
 	if a.noToken {
 		return Answer{Failure: &milvus.Error{Kind: milvus.Temporary, Message: "the secret with the cluster's token can't be read"}}
