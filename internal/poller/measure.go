@@ -28,7 +28,7 @@ func measure(items []*item, now time.Time) *metric.Batch {
 			b.Count(metric.Dropped)
 		case it.decision.Action == Reenqueue:
 			b.Count(metric.Reenqueued)
-			if it.answer.NotReached {
+			if it.answer.NotReached && it.answer.Failure == nil {
 				b.Count(metric.NotReached)
 			}
 		}
