@@ -135,7 +135,7 @@ func DescribeErrors(kind milvus.Kind) Name {
 	return DescribeErrorsTemporary
 }
 
-// Events returns the metric that counts events of the state.
+// Events returns the metric that counts terminal events of the state.
 func Events(state string) Name {
 	switch state {
 	case milvus.StateCompleted:
