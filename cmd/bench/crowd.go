@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-
-	"refresh-poller/internal/milvus"
 )
 
 // crowd makes the messages of a soak: nothing of one batch comes again but the
@@ -63,11 +61,11 @@ func (c *crowd) jobState(string) string {
 	defer c.mu.Unlock()
 	switch chance := c.random.Float64(); {
 	case chance < 0.4:
-		return milvus.StateCompleted
+		return "RefreshCompleted"
 	case chance < 0.42:
 		return ""
 	}
-	return milvus.StateInProgress
+	return "RefreshInProgress"
 }
 
 // sent takes what the function sends to its two queues and the bus.

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"refresh-poller/internal/milvus"
 )
 
 // The calls, by their header X-Amz-Target.
@@ -141,9 +139,9 @@ func (u *upstream) sofar() traffic {
 // byLastDigit is the state of a job in the batch that is compared.
 func byLastDigit(jobID string) string {
 	if strings.HasSuffix(jobID, completedDigit) {
-		return milvus.StateCompleted
+		return "RefreshCompleted"
 	}
-	return milvus.StateInProgress
+	return "RefreshInProgress"
 }
 
 // answer returns the body of the answer to a call.
@@ -186,7 +184,7 @@ func describeAnswer(jobID, state string) string {
 	switch state {
 	case "":
 		return `{"code":2,"message":"service unavailable"}`
-	case milvus.StateCompleted:
+	case "RefreshCompleted":
 		progress, ended = 100, `,"endTime":1712832093000`
 	}
 	return fmt.Sprintf(`{"code":0,"data":{"jobId":%s,"collectionName":"ext_books","state":%q,"progress":%d,`+

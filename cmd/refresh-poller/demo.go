@@ -17,7 +17,6 @@ import (
 
 	"refresh-poller/internal/embedded"
 	"refresh-poller/internal/event"
-	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/screen"
 	"refresh-poller/internal/simcluster"
 )
@@ -43,19 +42,19 @@ type demoWatch struct {
 var demoWatches = []demoWatch{
 	{
 		simcluster.Job{ID: 449503829274509313, CollectionName: "ext_books", VisibleAfter: 2 * time.Second, PendingFor: 3 * time.Second, RunsFor: 9 * time.Second, Shape: simcluster.Lumps(4), ExternalSource: `{"type":"volume","path":"volume://my-volume/books"}`},
-		`449503829274509313`, milvus.StateCompleted,
+		`449503829274509313`, "RefreshCompleted",
 	},
 	{
 		simcluster.Job{ID: 9223372036854775807, CollectionName: "ext_logs", RunsFor: 12 * time.Second, Shape: simcluster.IndexWait},
-		`{"jobId": "9223372036854775807", "context": {"pipeline": "nightly"}}`, milvus.StateCompleted,
+		`{"jobId": "9223372036854775807", "context": {"pipeline": "nightly"}}`, "RefreshCompleted",
 	},
 	{
 		simcluster.Job{ID: 449503829274509314, CollectionName: "ext_clicks", RunsFor: 10 * time.Second, Shape: simcluster.SlowStart, Faults: []simcluster.Answer{simcluster.Failure(1807, "request is rejected by limiter"), simcluster.GatewayPage(), simcluster.RateLimited(2 * time.Second)}},
-		`{"code": 0, "data": {"jobId": 449503829274509314}}`, milvus.StateCompleted,
+		`{"code": 0, "data": {"jobId": 449503829274509314}}`, "RefreshCompleted",
 	},
 	{
 		simcluster.Job{ID: 449503829274509315, CollectionName: "ext_orders", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.LinearTo(60), Fails: "read s3://key:secret@orders/2024.parquet: no such object"},
-		`{"detail-type": "Refresh submitted", "detail": {"jobId": 449503829274509315}}`, milvus.StateFailed,
+		`{"detail-type": "Refresh submitted", "detail": {"jobId": 449503829274509315}}`, "RefreshFailed",
 	},
 	{
 		simcluster.Job{ID: 449503829274509316, NeverVisible: true},

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"refresh-poller/internal/leak"
+
+	"refresh-poller/internal/milvus"
 )
 
 // result is what a run of the command left behind.

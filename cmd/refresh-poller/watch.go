@@ -68,7 +68,7 @@ func watchJob(ctx context.Context, environ map[string]string, stdout, stderr *os
 	switch {
 	case err != nil:
 		fmt.Fprintf(stderr, "watch: %v\n", err)
-	case ended == milvus.StateCompleted:
+	case ended == "RefreshCompleted":
 		return exitCompleted
 	case ended != "":
 	case ctx.Err() != nil:
@@ -92,7 +92,7 @@ func onInterrupt(ctx context.Context, show *screen.Screen, end func()) (stop fun
 // is wrong.
 func watchConfig(environ map[string]string) (config.Config, []string) {
 	var faults []string
-	if _, refusal := watch.Parse(environ["JOB_ID"], "JOB_ID", time.Now()); refusal != nil {
+	if _, refusal := watch.Parse(environ["JOB_ID"], "JOB_ID", time.Now(), milvus.ExternalCollection); refusal != nil {
 		fault, _, _ := strings.Cut(refusal.Error(), ": ")
 		faults = append(faults, "JOB_ID: "+strings.Replace(fault, "the body", "it", 1)+
 			": give a refresh job's id, a whole number from 1 to 9223372036854775807, written in digits")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"refresh-poller/internal/ledger"
+	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/poller"
 	"refresh-poller/internal/simcluster"
 	"refresh-poller/internal/watch"
@@ -49,7 +50,7 @@ func followForked(job simcluster.Job, forkAt int, f fork, executions int, random
 	for i := range memories {
 		memories[i] = &ledger.Ledger{}
 	}
-	message := watch.Message{JobID: job.ID, Watch: watch.State{ID: fmt.Sprint("watch-", job.ID), Since: enqueued}}
+	message := watch.Message{Kind: milvus.ExternalCollection, JobID: fmt.Sprint(job.ID), Watch: watch.State{ID: fmt.Sprint("watch-", job.ID), Since: enqueued}}
 	origin := ledger.OriginOf(message)
 	chains, began := []chain{{message: message}}, time.Duration(-1)
 	for len(chains) > 0 {

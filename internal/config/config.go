@@ -24,21 +24,22 @@ import (
 // of the template's parameter, or of the output, that it comes from (StackName:
 // AWS's own parameter); the defaults are the template's.
 type Config struct {
-	ClusterEndpoint       string     `env:"CLUSTER_ENDPOINT"`
-	ClusterTokenSecretArn string     `env:"CLUSTER_TOKEN_SECRET_ARN"`
-	JobQueueUrl           string     `env:"JOB_QUEUE_URL"`
-	DeadLetterQueueUrl    string     `env:"DEAD_LETTER_QUEUE_URL"`
-	EventBusName          string     `env:"EVENT_BUS_NAME"`
-	EventSource           string     `env:"EVENT_SOURCE" envDefault:"refresh-poller"`
-	MinPollDelaySeconds   int        `env:"MIN_POLL_DELAY_SECONDS" envDefault:"5"`
-	MaxPollDelaySeconds   int        `env:"MAX_POLL_DELAY_SECONDS" envDefault:"300"`
-	WatchDeadlineSeconds  int        `env:"WATCH_DEADLINE_SECONDS" envDefault:"86400"`
-	NotFoundGraceSeconds  int        `env:"NOT_FOUND_GRACE_SECONDS" envDefault:"120"`
-	DescribeRateLimit     float64    `env:"DESCRIBE_RATE_LIMIT" envDefault:"20"`
-	MaximumConcurrency    int        `env:"MAXIMUM_CONCURRENCY" envDefault:"2"`
-	PublishProgress       bool       `env:"PUBLISH_PROGRESS" envDefault:"false"`
-	LogLevel              slog.Level `env:"LOG_LEVEL" envDefault:"INFO"`
-	StackName             string     `env:"STACK_NAME"`
+	ClusterEndpoint       string         `env:"CLUSTER_ENDPOINT"`
+	ClusterTokenSecretArn string         `env:"CLUSTER_TOKEN_SECRET_ARN"`
+	JobQueueUrl           string         `env:"JOB_QUEUE_URL"`
+	DeadLetterQueueUrl    string         `env:"DEAD_LETTER_QUEUE_URL"`
+	JobKind               milvus.JobKind `env:"JOB_KIND" envDefault:"external_collection"`
+	EventBusName          string         `env:"EVENT_BUS_NAME"`
+	EventSource           string         `env:"EVENT_SOURCE" envDefault:"refresh-poller"`
+	MinPollDelaySeconds   int            `env:"MIN_POLL_DELAY_SECONDS" envDefault:"5"`
+	MaxPollDelaySeconds   int            `env:"MAX_POLL_DELAY_SECONDS" envDefault:"300"`
+	WatchDeadlineSeconds  int            `env:"WATCH_DEADLINE_SECONDS" envDefault:"86400"`
+	NotFoundGraceSeconds  int            `env:"NOT_FOUND_GRACE_SECONDS" envDefault:"120"`
+	DescribeRateLimit     float64        `env:"DESCRIBE_RATE_LIMIT" envDefault:"20"`
+	MaximumConcurrency    int            `env:"MAXIMUM_CONCURRENCY" envDefault:"2"`
+	PublishProgress       bool           `env:"PUBLISH_PROGRESS" envDefault:"false"`
+	LogLevel              slog.Level     `env:"LOG_LEVEL" envDefault:"INFO"`
+	StackName             string         `env:"STACK_NAME"`
 }
 
 // Load reads environ, a map of environment variables. The error joins one
@@ -60,6 +61,7 @@ func Load(environ map[string]string) (Config, error) {
 	check("ClusterTokenSecretArn", secretARN.MatchString(c.ClusterTokenSecretArn), "must be the ARN of a Secrets Manager secret")
 	check("JobQueueUrl", c.JobQueueUrl != "", "must be the URL of the queue")
 	check("DeadLetterQueueUrl", c.DeadLetterQueueUrl != "", "must be the URL of the dead-letter queue")
+	check("JobKind", c.JobKind.Known(), "must be one of "+milvus.KindNames())
 	check("EventBusName", c.EventBusName != "", "must be the name of an event bus")
 	check("EventSource", c.EventSource != "" && !strings.HasPrefix(c.EventSource, "aws."), `must not be empty or start with "aws."`)
 	check("MinPollDelaySeconds", within(c.MinPollDelaySeconds, 1, 900), "must be 1 to 900")
@@ -121,6 +123,7 @@ func (c Config) Poller() *poller.Poller {
 		Settings:           c.Settings(),
 		JobQueueURL:        c.JobQueueUrl,
 		DeadLetterQueueURL: c.DeadLetterQueueUrl,
+		JobKind:            c.JobKind,
 		EventBusName:       c.EventBusName,
 		EventSource:        c.EventSource,
 		Stack:              c.StackName,

@@ -25,7 +25,7 @@ func TestAContextIsHandedOnByteForByte(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := polled()
 			m.Context = json.RawMessage(context)
-			got := New(m, milvus.Job{}, StateNotFound, true, endpoint, now).JSON()
+			got := New(m, milvus.Job{}, StateNotFound, NotFound, endpoint, now).JSON()
 			schematest.Detail(t, got)
 			if want := `,"context":` + context + `}`; !strings.HasSuffix(got, want) {
 				t.Errorf("%s does not end in %s", got, want)
@@ -37,7 +37,7 @@ func TestAContextIsHandedOnByteForByte(t *testing.T) {
 func TestWhiteSpaceOfAContextIsDropped(t *testing.T) {
 	m := polled()
 	m.Context = json.RawMessage("{ \"a\" :\r\n\t[ 1 , 2 ] }")
-	got := New(m, milvus.Job{}, StateNotFound, true, endpoint, now).JSON()
+	got := New(m, milvus.Job{}, StateNotFound, NotFound, endpoint, now).JSON()
 	if !strings.HasSuffix(got, `,"context":{"a":[1,2]}}`) {
 		t.Error(got)
 	}
@@ -51,5 +51,5 @@ func TestAContextThatIsNoJSONIsAFaultOfTheProgram(t *testing.T) {
 	}()
 	m := polled()
 	m.Context = json.RawMessage(`{`)
-	New(m, milvus.Job{}, StateNotFound, true, endpoint, now).JSON()
+	New(m, milvus.Job{}, StateNotFound, NotFound, endpoint, now).JSON()
 }

@@ -15,15 +15,14 @@ import (
 	"refresh-poller/internal/watch"
 )
 
-// DetailType of every event.
-const DetailType = "External Collection Refresh Job State Change"
-
-// The poller's own terminal states, beside the API's.
+// The poller's own terminal states, beside the API's, and their outcomes.
 const (
 	// StateNotFound: still unknown to the server after the grace period.
-	StateNotFound = "JobNotFound"
+	StateNotFound                = "JobNotFound"
+	NotFound      milvus.Outcome = "notFound"
 	// StateExpired: no terminal state before the watch's deadline.
-	StateExpired = "WatchExpired"
+	StateExpired                = "WatchExpired"
+	Expired      milvus.Outcome = "expired"
 )
 
 const version = "1"
@@ -32,15 +31,21 @@ const version = "1"
 type Detail struct {
 	Version string `json:"version"`
 	// ID is the same for every duplicate of an event, and no other's.
-	ID string `json:"id"`
+	ID   string         `json:"id"`
+	Kind milvus.JobKind `json:"kind"`
 	// JobID is a string, because EventBridge matches numbers as float64.
-	JobID           string          `json:"jobId"`
-	State           string          `json:"state"`
-	Terminal        bool            `json:"terminal"`
+	JobID    string `json:"jobId"`
+	State    string `json:"state"`
+	Terminal bool   `json:"terminal"`
+	// Outcome is what the end means; empty without one.
+	Outcome         milvus.Outcome  `json:"outcome,omitempty"`
+	JobType         string          `json:"jobType,omitempty"`
 	CollectionName  string          `json:"collectionName,omitempty"`
 	Progress        *int            `json:"progress,omitempty"`
 	Reason          string          `json:"reason,omitempty"`
 	ExternalSource  string          `json:"externalSource,omitempty"`
+	ImportedRows    *int64          `json:"importedRows,omitempty"`
+	TotalRows       *int64          `json:"totalRows,omitempty"`
 	ClusterEndpoint string          `json:"clusterEndpoint,omitempty"`
 	StartTime       string          `json:"startTime,omitempty"`
 	EndTime         string          `json:"endTime,omitempty"`
@@ -64,18 +69,25 @@ type Watch struct {
 }
 
 // New returns the detail about a job that has come to state, as the watch m
-// knows it after its last poll. The job may be one that is only half known.
-func New(m watch.Message, job milvus.Job, state string, terminal bool, endpoint string, now time.Time) *Detail {
+// knows it after its last poll. The state is terminal if it has an outcome. The
+// job may be one that is only half known.
+func New(m watch.Message, job milvus.Job, state string, outcome milvus.Outcome, endpoint string, now time.Time) *Detail {
+	terminal := outcome != ""
 	d := &Detail{
 		Version:         version,
 		ID:              id(m, state, terminal),
-		JobID:           strconv.FormatInt(m.JobID, 10),
+		Kind:            m.Kind,
+		JobID:           m.JobID,
 		State:           state,
 		Terminal:        terminal,
+		Outcome:         outcome,
+		JobType:         job.Type,
 		CollectionName:  job.CollectionName,
 		Progress:        job.Progress,
 		Reason:          job.Reason,
 		ExternalSource:  job.ExternalSource,
+		ImportedRows:    job.ImportedRows,
+		TotalRows:       job.TotalRows,
 		ClusterEndpoint: endpoint,
 		StartTime:       timestamp(job.StartTime),
 		EndTime:         timestamp(job.EndTime),
@@ -112,7 +124,7 @@ func credible(end, since, now time.Time) bool {
 // watch once; before that, a job that falls back may pass the same progress
 // again.
 func id(m watch.Message, state string, terminal bool) string {
-	parts := fmt.Sprintf("%s\x00%d\x00%s", m.Watch.ID, m.JobID, state)
+	parts := fmt.Sprintf("%s\x00%s\x00%s", m.Watch.ID, m.JobID, state)
 	if !terminal {
 		progress := "unknown"
 		if p := m.Watch.Job.Progress; p != nil {

@@ -3,7 +3,6 @@ package event
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ import (
 )
 
 const (
-	exactID  = 449503829274509313 // no float64 holds it
+	exactID  = "449503829274509313" // no float64 holds it
 	watchID  = "059f36b4-87a3-44ab-83d2-661975830a7d"
 	endpoint = "https://milvus.example.org:19530"
 )
@@ -31,7 +30,7 @@ var (
 
 // polled is a watch after its twelfth poll.
 func polled() watch.Message {
-	return watch.Message{JobID: exactID, Watch: watch.State{ID: watchID, Since: since, Polls: 12}}
+	return watch.Message{Kind: milvus.ExternalCollection, JobID: exactID, Watch: watch.State{ID: watchID, Since: since, Polls: 12}}
 }
 
 func indented(t *testing.T, d *Detail) string {
@@ -46,16 +45,16 @@ func indented(t *testing.T, d *Detail) string {
 func TestTheDetailOfEveryState(t *testing.T) {
 	withContext, seen := polled(), polled()
 	withContext.Context = json.RawMessage(`{"pipeline": "nightly"}`)
-	seen.Watch.Job = watch.Sight{State: milvus.StateInProgress, Progress: new(42)}
+	seen.Watch.Job = watch.Sight{State: "RefreshInProgress", Progress: new(42)}
 	tests := map[string]struct {
 		detail *Detail
 		want   string
 	}{
 		"a job that completed": {
 			New(withContext, milvus.Job{
-				CollectionName: "ext_books", State: milvus.StateCompleted, Progress: new(100),
+				CollectionName: "ext_books", State: "RefreshCompleted", Progress: new(100),
 				ExternalSource: `{"type":"volume","path":"volume://my-volume/books"}`, StartTime: start, EndTime: end,
-			}, milvus.StateCompleted, true, endpoint, now),
+			}, "RefreshCompleted", milvus.Succeeded, endpoint, now),
 			`{
   "version": "1",
   "id": "74594594b164ec97cf129c277adb8a07",
@@ -82,9 +81,9 @@ func TestTheDetailOfEveryState(t *testing.T) {
 		},
 		"a job that failed": {
 			New(polled(), milvus.Job{
-				CollectionName: "ext_orders", State: milvus.StateFailed, Progress: new(60),
+				CollectionName: "ext_orders", State: "RefreshFailed", Progress: new(60),
 				Reason: "read s3://orders/2024.parquet: no such object", StartTime: start, EndTime: end,
-			}, milvus.StateFailed, true, endpoint, now),
+			}, "RefreshFailed", milvus.Failed, endpoint, now),
 			`{
   "version": "1",
   "id": "8f19be92a227b7228aa7b0b442320402",
@@ -107,7 +106,7 @@ func TestTheDetailOfEveryState(t *testing.T) {
 }`,
 		},
 		"a job that was never found": {
-			New(polled(), milvus.Job{Reason: "the cluster knows no such job"}, StateNotFound, true, endpoint, now),
+			New(polled(), milvus.Job{Reason: "the cluster knows no such job"}, StateNotFound, NotFound, endpoint, now),
 			`{
   "version": "1",
   "id": "a255161d49251c028e663b2585485862",
@@ -125,8 +124,8 @@ func TestTheDetailOfEveryState(t *testing.T) {
 		},
 		"a watch that expired": {
 			New(seen, milvus.Job{
-				CollectionName: "ext_stuck", State: milvus.StateInProgress, Progress: new(42), Reason: "too long", StartTime: start,
-			}, StateExpired, true, endpoint, now),
+				CollectionName: "ext_stuck", State: "RefreshInProgress", Progress: new(42), Reason: "too long", StartTime: start,
+			}, StateExpired, Expired, endpoint, now),
 			`{
   "version": "1",
   "id": "480ef607d23f1d34613bf7713d8d49b7",
@@ -146,7 +145,7 @@ func TestTheDetailOfEveryState(t *testing.T) {
 }`,
 		},
 		"a job that has just been seen": {
-			New(polled(), milvus.Job{CollectionName: "ext_books", State: milvus.StatePending, Progress: new(0)}, milvus.StatePending, false, endpoint, now),
+			New(polled(), milvus.Job{CollectionName: "ext_books", State: "RefreshPending", Progress: new(0)}, "RefreshPending", "", endpoint, now),
 			`{
   "version": "1",
   "id": "a6dc0223970e3240283508ffdbe54e2c",
@@ -175,14 +174,14 @@ func TestTheDetailOfEveryState(t *testing.T) {
 }
 
 func TestAJobIDStandsExactlyAsAString(t *testing.T) {
-	for id, want := range map[int64]string{
-		1:             `"jobId":"1"`,
-		exactID:       `"jobId":"449503829274509313"`,
-		math.MaxInt64: `"jobId":"9223372036854775807"`,
+	for id, want := range map[string]string{
+		"1":                   `"jobId":"1"`,
+		exactID:               `"jobId":"449503829274509313"`,
+		"9223372036854775807": `"jobId":"9223372036854775807"`,
 	} {
 		m := polled()
 		m.JobID = id
-		if got := New(m, milvus.Job{}, StateNotFound, true, endpoint, now).JSON(); !strings.Contains(got, want) {
+		if got := New(m, milvus.Job{}, StateNotFound, NotFound, endpoint, now).JSON(); !strings.Contains(got, want) {
 			t.Errorf("%s is not in %s", want, got)
 		}
 	}
@@ -191,7 +190,7 @@ func TestAJobIDStandsExactlyAsAString(t *testing.T) {
 func TestTimesAreUTCInMilliseconds(t *testing.T) {
 	zone := time.FixedZone("", 2*60*60)
 	job := milvus.Job{StartTime: start.Add(1999 * time.Microsecond).In(zone), EndTime: end.In(zone)}
-	d := New(polled(), job, milvus.StateCompleted, true, endpoint, now)
+	d := New(polled(), job, "RefreshCompleted", milvus.Succeeded, endpoint, now)
 	if d.StartTime != "2024-04-11T10:40:00.001Z" || d.EndTime != "2024-04-11T10:41:33.000Z" {
 		t.Errorf("%s to %s", d.StartTime, d.EndTime)
 	}
@@ -212,7 +211,7 @@ func TestTheTimeOfAnEventIsTheJobsEndWhereKnown(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := New(polled(), milvus.Job{EndTime: tt.end}, milvus.StateCompleted, true, endpoint, now)
+			d := New(polled(), milvus.Job{EndTime: tt.end}, "RefreshCompleted", milvus.Succeeded, endpoint, now)
 			if !d.Time.Equal(tt.want) {
 				t.Errorf("got %s, want %s", d.Time, tt.want)
 			}
@@ -239,7 +238,7 @@ func TestDurationsAreKnownOnlyWhereTheirEndsAre(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := New(polled(), milvus.Job{StartTime: tt.start, EndTime: tt.end}, milvus.StateCompleted, true, endpoint, now)
+			d := New(polled(), milvus.Job{StartTime: tt.start, EndTime: tt.end}, "RefreshCompleted", milvus.Succeeded, endpoint, now)
 			if diff := cmp.Diff(tt.duration, d.DurationMs); diff != "" {
 				t.Error("duration", diff)
 			}
@@ -253,7 +252,7 @@ func TestDurationsAreKnownOnlyWhereTheirEndsAre(t *testing.T) {
 // SQS, as a rule's target, takes neither as it is.
 func TestNoEventHoldsACharacterThatSQSRefuses(t *testing.T) {
 	const bad = "a\uFFFEb\uFFFF"
-	d := New(polled(), milvus.Job{CollectionName: bad, Reason: bad, ExternalSource: bad}, bad, false, endpoint, now)
+	d := New(polled(), milvus.Job{CollectionName: bad, Reason: bad, ExternalSource: bad}, bad, "", endpoint, now)
 	if text := d.JSON(); strings.ContainsAny(text, "\uFFFE\uFFFF") || strings.Count(text, "a\uFFFDb\uFFFD") != 4 {
 		t.Error(text)
 	}
@@ -267,7 +266,7 @@ func TestTheLargestEventFitsEventBridge(t *testing.T) {
 	d := New(m, milvus.Job{
 		CollectionName: worst(255), State: worst(255), Progress: new(100), Reason: worst(4 << 10), ExternalSource: worst(8 << 10),
 		StartTime: start, EndTime: end,
-	}, worst(255), false, "https://"+strings.Repeat("x", 255), now)
+	}, worst(255), "", "https://"+strings.Repeat("x", 255), now)
 	schematest.Detail(t, d.JSON())
 	if n := len(d.JSON()); n > most {
 		t.Errorf("%d bytes", n)
@@ -283,7 +282,7 @@ func FuzzJSONIsOneLineThatSaysWhatTheDetailDoes(f *testing.F) {
 		if context = strings.TrimSpace(context); strings.HasPrefix(context, "{") && utf8.ValidString(context) && json.Valid([]byte(context)) {
 			m.Context = json.RawMessage(context)
 		}
-		d := New(m, milvus.Job{Reason: reason, ExternalSource: source, StartTime: start, EndTime: end}, milvus.StateFailed, true, endpoint, now)
+		d := New(m, milvus.Job{Reason: reason, ExternalSource: source, StartTime: start, EndTime: end}, "RefreshFailed", milvus.Failed, endpoint, now)
 		text := d.JSON()
 		if len(reason) <= 4<<10 { // the client's bound
 			schematest.Detail(t, text)

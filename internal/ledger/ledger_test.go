@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"refresh-poller/internal/watch"
+
+	"refresh-poller/internal/milvus"
 )
 
 var began = time.UnixMilli(1712832000000).UTC()
 
 func message(change func(*watch.Message)) watch.Message {
 	m := watch.Message{
-		JobID: 7, Deadline: time.Hour, Context: json.RawMessage(`{"pipeline":"nightly"}`),
+		Kind: milvus.ExternalCollection, JobID: "7", Deadline: time.Hour, Context: json.RawMessage(`{"pipeline":"nightly"}`),
 		Watch: watch.State{ID: "watch-1", Since: began},
 	}
 	if change != nil {
@@ -69,7 +71,7 @@ func TestWhatAProducerGaveIsTheOrigin(t *testing.T) {
 	for name, change := range map[string]func(*watch.Message){
 		"watch id":    func(m *watch.Message) { m.Watch.ID = "watch-2" },
 		"beginning":   func(m *watch.Message) { m.Watch.Since = began.Add(time.Millisecond) },
-		"job":         func(m *watch.Message) { m.JobID = 8 },
+		"job":         func(m *watch.Message) { m.JobID = "8" },
 		"deadline":    func(m *watch.Message) { m.Deadline = time.Minute },
 		"no deadline": func(m *watch.Message) { m.Deadline = 0 },
 		"context":     func(m *watch.Message) { m.Context = json.RawMessage(`{"pipeline":"daily"}`) },
@@ -82,11 +84,11 @@ func TestWhatAProducerGaveIsTheOrigin(t *testing.T) {
 }
 
 func TestAMessageHasTheOriginOfThoseItBecomes(t *testing.T) {
-	first, err := watch.Parse(`{ "context" : { "a" : "<\uFFFE>" }, "jobId":"7" }`, "watch-1", began)
+	first, err := watch.Parse(`{ "context" : { "a" : "<\uFFFE>" }, "jobId":"7" }`, "watch-1", began, milvus.ExternalCollection)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := watch.Parse(first.Body(), "another id", began.Add(time.Minute))
+	second, err := watch.Parse(first.Body(), "another id", began.Add(time.Minute), milvus.ExternalCollection)
 	if err != nil {
 		t.Fatal(err)
 	}

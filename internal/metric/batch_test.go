@@ -24,7 +24,7 @@ func TestALine(t *testing.T) {
 	}
 	b.Count(Succeeded)
 	b.Count(DescribeErrors(milvus.Refused))
-	b.Count(Events(milvus.StateCompleted))
+	b.Count(Ended("RefreshCompleted", milvus.Succeeded))
 	b.Observe(DescribeLatency, 12)
 	b.Observe(DescribeLatency, 0)
 	b.Observe(DetectionLag, -7)
@@ -132,18 +132,22 @@ func TestEveryKindAndStateIsCountedByItsName(t *testing.T) {
 			t.Errorf("an error of kind %s counts as %s, want %s", kind, got, want)
 		}
 	}
-	states := map[string]Name{
-		milvus.StateCompleted:  "EventsRefreshCompleted",
-		milvus.StateFailed:     "EventsRefreshFailed",
-		event.StateNotFound:    "EventsJobNotFound",
-		event.StateExpired:     "EventsWatchExpired",
-		milvus.StateInProgress: "EventsProgress",
-		milvus.StatePending:    "EventsProgress",
-		"RefreshPaused":        "EventsProgress",
-	}
-	for state, want := range states {
-		if got := Events(state); got != want {
-			t.Errorf("an event of state %s counts as %s, want %s", state, got, want)
+	for _, tt := range []struct {
+		state   string
+		outcome milvus.Outcome
+		want    Name
+	}{
+		{"RefreshCompleted", milvus.Succeeded, "EventsRefreshCompleted"},
+		{"RefreshFailed", milvus.Failed, "EventsRefreshFailed"},
+		{event.StateNotFound, event.NotFound, "EventsJobNotFound"},
+		{event.StateExpired, event.Expired, "EventsWatchExpired"},
+		{"Completed", milvus.Succeeded, "EventsSucceeded"},
+		{"RestoreSnapshotFailed", milvus.Failed, "EventsFailed"},
+		{"CANCELED", milvus.Canceled, "EventsCanceled"},
+		{"Uncommitted", milvus.AwaitingCommit, "EventsAwaitingCommit"},
+	} {
+		if got := Ended(tt.state, tt.outcome); got != tt.want {
+			t.Errorf("an end in %s counts as %s, want %s", tt.state, got, tt.want)
 		}
 	}
 }
@@ -154,7 +158,7 @@ func ofTen() []byte {
 	for range 10 {
 		b.Count(Polls)
 		b.Count(Succeeded)
-		b.Count(Events(milvus.StateCompleted))
+		b.Count(Ended("RefreshCompleted", milvus.Succeeded))
 		b.Observe(DescribeLatency, 12)
 		b.Observe(DescribeLatency, 15)
 		b.Observe(DetectionLag, 2100)

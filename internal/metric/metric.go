@@ -7,6 +7,8 @@
 package metric
 
 import (
+	"cmp"
+
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
 )
@@ -57,12 +59,17 @@ const (
 	FailedItems Name = "FailedItems"
 )
 
-// The events that the bus has taken: terminal ones by their state, and those of
-// PublishProgress together, since a newer server may have states of its own and
-// each name is a metric to pay for.
+// The events that the bus has taken: the ends of refreshes, and those that are the
+// poller's own, by their state, as before there were other kinds; other ends by
+// their outcome; and those of PublishProgress together, since a newer server may
+// have states of its own and each name is a metric to pay for.
 const (
 	EventsRefreshCompleted Name = "EventsRefreshCompleted"
 	EventsRefreshFailed    Name = "EventsRefreshFailed"
+	EventsSucceeded        Name = "EventsSucceeded"
+	EventsFailed           Name = "EventsFailed"
+	EventsCanceled         Name = "EventsCanceled"
+	EventsAwaitingCommit   Name = "EventsAwaitingCommit"
 	EventsJobNotFound      Name = "EventsJobNotFound"
 	EventsWatchExpired     Name = "EventsWatchExpired"
 	EventsProgress         Name = "EventsProgress"
@@ -111,6 +118,10 @@ var Definitions = [...]Definition{
 	{Name: FailedItems, Unit: Count},
 	{Name: EventsRefreshCompleted, Unit: Count},
 	{Name: EventsRefreshFailed, Unit: Count},
+	{Name: EventsSucceeded, Unit: Count},
+	{Name: EventsFailed, Unit: Count},
+	{Name: EventsCanceled, Unit: Count},
+	{Name: EventsAwaitingCommit, Unit: Count},
 	{Name: EventsJobNotFound, Unit: Count},
 	{Name: EventsWatchExpired, Unit: Count},
 	{Name: EventsProgress, Unit: Count},
@@ -135,17 +146,19 @@ func DescribeErrors(kind milvus.Kind) Name {
 	return DescribeErrorsTemporary
 }
 
-// Events returns the metric that counts terminal events of the state.
-func Events(state string) Name {
-	switch state {
-	case milvus.StateCompleted:
-		return EventsRefreshCompleted
-	case milvus.StateFailed:
-		return EventsRefreshFailed
-	case event.StateNotFound:
-		return EventsJobNotFound
-	case event.StateExpired:
-		return EventsWatchExpired
-	}
-	return EventsProgress
+// ends has the metrics of terminal events, by state or else by outcome.
+var ends = map[string]Name{
+	"RefreshCompleted":            EventsRefreshCompleted,
+	"RefreshFailed":               EventsRefreshFailed,
+	event.StateNotFound:           EventsJobNotFound,
+	event.StateExpired:            EventsWatchExpired,
+	string(milvus.Succeeded):      EventsSucceeded,
+	string(milvus.Failed):         EventsFailed,
+	string(milvus.Canceled):       EventsCanceled,
+	string(milvus.AwaitingCommit): EventsAwaitingCommit,
+}
+
+// Ended returns the metric that counts terminal events of the state and outcome.
+func Ended(state string, outcome milvus.Outcome) Name {
+	return cmp.Or(ends[state], ends[string(outcome)])
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,15 +13,6 @@ import (
 	"unicode/utf8"
 
 	"refresh-poller/internal/redact"
-)
-
-// The states of a job that the API documents. A newer server may send others:
-// they are not terminal.
-const (
-	StatePending    = "RefreshPending"
-	StateInProgress = "RefreshInProgress"
-	StateCompleted  = "RefreshCompleted"
-	StateFailed     = "RefreshFailed"
 )
 
 // Bounds on what is kept of the cluster's texts, in bytes.
@@ -31,31 +23,34 @@ const (
 	maxSource  = 8 << 10
 )
 
-// Job is what the cluster says of a refresh job, without its credentials.
+// Job is what the cluster says of a job, without its credentials.
 type Job struct {
 	CollectionName string
+	// Type says which job it is, where a kind has several.
+	Type string
 	// State is the API's own word, never empty.
 	State string
+	// Outcome is what the state means for a job that has ended; else empty.
+	Outcome Outcome
+	// Unexplained says that the job has failed, and the cluster has not saved yet
+	// when and why: describe shows a refresh as failed as soon as one of its tasks
+	// is, for milliseconds or for seconds (milvus-io/milvus,
+	// internal/datacoord/external_collection_refresh_manager.go).
+	Unexplained bool
 	// Progress is 0 to 100; nil when the answer holds no such number.
 	Progress *int
 	// ExternalSource is a JSON text, a URL or empty.
 	ExternalSource string
 	// Reason says why the job failed, or why it still pends.
 	Reason string
+	// ImportedRows and TotalRows are of an import; nil when not known.
+	ImportedRows, TotalRows *int64
 	// StartTime and EndTime are zero until the job has started or ended.
 	StartTime, EndTime time.Time
 }
 
 // Terminal reports whether the job has ended.
-func (j Job) Terminal() bool { return j.State == StateCompleted || j.State == StateFailed }
-
-// Unexplained reports whether the job has failed, and the cluster has not saved
-// yet when and why: describe shows a job as failed as soon as one of its tasks
-// is, for milliseconds or for seconds (milvus-io/milvus,
-// internal/datacoord/external_collection_refresh_manager.go).
-func (j Job) Unexplained() bool {
-	return j.State == StateFailed && j.Reason == "" && j.EndTime.IsZero()
-}
+func (j Job) Terminal() bool { return j.Outcome != "" }
 
 // answer is the body of every response:
 //
@@ -63,23 +58,10 @@ func (j Job) Unexplained() bool {
 //	  "state": "RefreshInProgress", "progress": 42, "externalSource": "…",
 //	  "startTime": 1712832000000, "endTime": 0}}
 //	{"code": 1100, "message": "refresh job 449503829274509300 not found"}
-//
-// externalSpec is left out on purpose: it holds access keys.
 type answer struct {
 	Code    number          `json:"code"`
 	Message string          `json:"message"`
 	Data    json.RawMessage `json:"data"`
-}
-
-type answerData struct {
-	JobID          number `json:"jobId"`
-	CollectionName string `json:"collectionName"`
-	State          string `json:"state"`
-	Progress       number `json:"progress"`
-	ExternalSource string `json:"externalSource"`
-	Reason         string `json:"reason"`
-	StartTime      number `json:"startTime"`
-	EndTime        number `json:"endTime"`
 }
 
 // number is an int64 that the API shows as a number or as a decimal string.
@@ -101,49 +83,31 @@ func (n *number) UnmarshalJSON(raw []byte) error {
 
 // read turns a response into a job, or says why it is none. The texts of both
 // are freed of the token and of the credentials that redact knows.
-func read(status int, header http.Header, body []byte, jobID int64, token string) (Job, error) {
+func read(status int, header http.Header, body []byte, ref Ref, token string) (Job, error) {
+	kind := ref.Kind.row()
 	var a answer
 	if err := decode(body, &a); err != nil {
 		return Job{}, newError(kindOfStatus(status), status, header, "the answer is not the API's JSON", token)
 	}
 	if a.Code.value != 0 {
-		failure := newError(kindOf(status, a.Code.value, a.Message, jobID), status, header, cmp.Or(a.Message, "the answer has no message"), token)
+		failure := newError(kindOf(status, a, kind, ref.ID), status, header, cmp.Or(a.Message, "the answer has no message"), token)
 		failure.Code = a.Code.value
 		return Job{}, failure
 	}
 	if status != http.StatusOK {
 		return Job{}, newError(kindOfStatus(status), status, header, cmp.Or(a.Message, "the answer is not HTTP 200"), token)
 	}
-	var d answerData
-	if fault := readData(a, &d, jobID); fault != "" {
+	var d data
+	switch err := json.Unmarshal(a.Data, &d); {
+	case !a.Code.known:
+		return Job{}, newError(Temporary, status, header, "the answer has no code", token)
+	case err != nil || d == nil:
+		return Job{}, newError(Temporary, status, header, "the answer has no data", token)
+	}
+	if fault := d.fault(kind, ref.ID); fault != "" {
 		return Job{}, newError(Temporary, status, header, fault, token)
 	}
-	return Job{
-		CollectionName: clean(d.CollectionName, token, maxName),
-		State:          cleanState(d.State, token),
-		Progress:       percent(d.Progress),
-		ExternalSource: cleanSource(d.ExternalSource, token),
-		Reason:         clean(d.Reason, token, maxReason),
-		StartTime:      instant(d.StartTime),
-		EndTime:        instant(d.EndTime),
-	}, nil
-}
-
-// readData reads the data of a successful answer, or says what it lacks.
-func readData(a answer, d *answerData, jobID int64) (fault string) {
-	switch err := decode(a.Data, d); {
-	case !a.Code.known:
-		return "the answer has no code"
-	case err != nil || string(a.Data) == "null":
-		return "the answer has no data"
-	case !d.JobID.known:
-		return "the answer has no jobId"
-	case d.JobID.value != jobID:
-		return "the answer is about another job"
-	case d.State == "":
-		return "the answer has no state"
-	}
-	return ""
+	return d.job(kind, token), nil
 }
 
 // decode leaves a field of the wrong type empty: json goes on after such an
@@ -158,30 +122,11 @@ func decode(raw []byte, into any) error {
 
 // cleanState leaves the states that matter as they are, though they may hold
 // the password of root:Completed.
-func cleanState(state, token string) string {
-	switch state {
-	case StatePending, StateInProgress, StateCompleted, StateFailed:
+func cleanState(kind row, state, token string) string {
+	if kind.ends[state] != "" || slices.Contains(kind.begins, state) {
 		return state
 	}
 	return clean(state, token, maxName)
-}
-
-func percent(n number) *int {
-	if !n.known || n.value < 0 || n.value > 100 {
-		return nil
-	}
-	return new(int(n.value))
-}
-
-// maxInstant is the last millisecond of the year 9999, the last that RFC 3339
-// can write.
-const maxInstant = 253402300799999
-
-func instant(n number) time.Time {
-	if n.value <= 0 || n.value > maxInstant {
-		return time.Time{}
-	}
-	return time.UnixMilli(n.value).UTC()
 }
 
 // maxRedacted is how much of a text is gone through for credentials, in bytes:

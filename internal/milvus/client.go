@@ -7,14 +7,14 @@
 package milvus
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	neturl "net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -27,12 +27,10 @@ const Timeout = 10 * time.Second
 // maxBody is the largest answer read, in bytes. A real one has a few hundred.
 const maxBody = 1 << 20
 
-const describePath = "/v2/vectordb/jobs/external_collection/describe"
-
 // Client describes jobs of one cluster. It is safe for concurrent use and keeps
 // its connections for the next describe; make one for the process.
 type Client struct {
-	url string
+	endpoint string
 	// A transport and no http.Client, which would follow redirects: the token
 	// is for the configured host.
 	transport *http.Transport
@@ -50,7 +48,7 @@ func NewClient(endpoint string, connections int) *Client {
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	// Or a cluster could push 4 MiB for each describe before one byte is read.
 	transport.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}
-	return &Client{url: endpoint + describePath, transport: transport, timeout: Timeout}
+	return &Client{endpoint: endpoint, transport: transport, timeout: Timeout}
 }
 
 // Describe asks for the job's state with the token, an API key or
@@ -59,11 +57,11 @@ func NewClient(endpoint string, connections int) *Client {
 // *Error, and neither it nor the job holds the token or another credential that
 // the cluster sent.
 //
-// The call is Zilliz Cloud's "Describe External Collection Refresh Job (V2)".
-func (c *Client) Describe(ctx context.Context, token string, jobID int64) (Job, error) {
+// The call is its kind's.
+func (c *Client) Describe(ctx context.Context, token string, job Ref) (Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := c.request(ctx, token, jobID)
+	req, err := c.request(ctx, token, job)
 	if err != nil {
 		return Job{}, newError(Misconfigured, 0, nil, err.Error(), token)
 	}
@@ -85,12 +83,20 @@ func (c *Client) Describe(ctx context.Context, token string, jobID int64) (Job, 
 	case len(body) > maxBody:
 		return Job{}, newError(kindOfStatus(res.StatusCode), res.StatusCode, res.Header, "the answer is larger than 1 MiB", token)
 	}
-	return read(res.StatusCode, res.Header, body, jobID, token)
+	return read(res.StatusCode, res.Header, body, job, token)
 }
 
-func (c *Client) request(ctx context.Context, token string, jobID int64) (*http.Request, error) {
-	body := fmt.Appendf(nil, `{"jobId": %d}`, jobID)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+func (c *Client) request(ctx context.Context, token string, job Ref) (*http.Request, error) {
+	kind := job.Kind.row()
+	url, body := c.endpoint+kind.path, io.Reader(nil)
+	if kind.method == http.MethodGet {
+		// An id of such a kind has no character that a path gives a meaning to, but a
+		// path must not hang on that.
+		url += neturl.PathEscape(job.ID)
+	} else {
+		body = strings.NewReader(`{"jobId": ` + kind.inBody(job.ID) + `}`)
+	}
+	req, err := http.NewRequestWithContext(ctx, kind.method, url, body)
 	if err != nil {
 		return nil, err
 	}

@@ -65,12 +65,11 @@ func (e *Error) Error() string {
 // Codes: milvus-io/milvus, pkg/util/merr/errors.go; 80001 and 21119: Zilliz
 // Cloud's proxy. 1, 2, 10000 and 10001 (not ready, unavailable, cancelled, timed
 // out) are temporary unless the status says more.
-func kindOf(status int, code int64, message string, jobID int64) Kind {
-	switch code {
-	case 1100, 65535: // parameter invalid, unexpected error
-		if namesMissingJob(message, jobID) {
-			return NotFound
-		}
+func kindOf(status int, a answer, kind row, id string) Kind {
+	if kind.isMissing(a.Code.value, a.Message, id) {
+		return NotFound
+	}
+	switch a.Code.value {
 	case 1800, 21119, 80001, 1401: // not authenticated, API key illegal, no privilege
 		return Refused
 	case 1807, 8, 4: // rejected by the limiter, rate limit, request limit
@@ -91,13 +90,6 @@ func kindOfStatus(status int) Kind {
 		return Misconfigured
 	}
 	return Temporary
-}
-
-// namesMissingJob matches text, for want of a code of its own: the server says
-// "refresh job %d not found" under a code that stands for much else
-// (milvus-io/milvus, internal/datacoord/external_collection_refresh_manager.go).
-func namesMissingJob(message string, jobID int64) bool {
-	return strings.Contains(strings.ToLower(message), fmt.Sprintf("job %d not found", jobID))
 }
 
 // retryAfter reads the header of that name: seconds, or an HTTP date (RFC 9110,

@@ -8,7 +8,8 @@ import (
 )
 
 // after returns the state of a watch after an answer to a request made at asked.
-func after(w watch.State, a Answer, asked, deadline time.Time) watch.State {
+func after(m watch.Message, a Answer, asked, deadline time.Time) watch.State {
+	w := m.Watch
 	if !asked.Before(deadline) {
 		w.OverdueSince = first(w.OverdueSince, asked)
 	}
@@ -24,14 +25,14 @@ func after(w watch.State, a Answer, asked, deadline time.Time) watch.State {
 		w.Failures, w.LastError = counted(w.Failures), a.Failure.Error()
 	case a.answered():
 		w.Failures, w.LastError, w.NotFoundSince = 0, "", time.Time{}
-		w = saw(w, a.Job, asked)
+		w = saw(m.Kind, w, a.Job, asked)
 	}
 	return w
 }
 
 // saw returns the state of a watch that saw the job so. A failure that was seen
 // is not forgotten for a state that is none.
-func saw(w watch.State, job milvus.Job, at time.Time) watch.State {
+func saw(kind milvus.JobKind, w watch.State, job milvus.Job, at time.Time) watch.State {
 	if !w.UnexplainedSince.IsZero() && !job.Terminal() {
 		return w
 	}
@@ -39,11 +40,11 @@ func saw(w watch.State, job milvus.Job, at time.Time) watch.State {
 		State: job.State, Progress: job.Progress, CollectionName: job.CollectionName,
 		Reason: watch.Bounded(job.Reason), StartTime: job.StartTime, SeenAt: at,
 	}
-	if job.Unexplained() {
+	if job.Unexplained {
 		w.UnexplainedSince = first(w.UnexplainedSince, at)
 		sight.ExternalSource = job.ExternalSource
 	}
-	if fellBack(w.Job, sight) {
+	if fellBack(kind, w.Job, sight) {
 		w.Restarts = counted(w.Restarts)
 	}
 	w.Job = sight
@@ -70,8 +71,8 @@ func changed(before, now watch.Sight) bool {
 
 // fellBack reports whether a job may come by a state and progress again that it
 // had before.
-func fellBack(before, now watch.Sight) bool {
-	left := before.State != now.State && before.State != "" && before.State != milvus.StatePending
+func fellBack(kind milvus.JobKind, before, now watch.Sight) bool {
+	left := before.State != now.State && before.State != "" && !kind.Begins(before.State)
 	return left || percent(now) < percent(before)
 }
 

@@ -68,7 +68,7 @@ func newCrowd(count int) *crowd {
 	}
 	c := &crowd{random: random, jobs: make(map[int64]*job, count), left: count}
 	for id := int64(1); id <= int64(count); id++ {
-		j := &job{want: milvus.StateCompleted, Job: simcluster.Job{
+		j := &job{want: "RefreshCompleted", Job: simcluster.Job{
 			ID:           id,
 			VisibleAfter: time.Duration(random.Int64N(int64(10 * time.Second))),
 			RunsFor:      time.Duration(float64(2*time.Second) * math.Pow(3600, random.Float64())),
@@ -76,7 +76,7 @@ func newCrowd(count int) *crowd {
 		}}
 		switch n := random.IntN(1000); {
 		case n < 50:
-			j.Fails, j.want = "out of memory", milvus.StateFailed
+			j.Fails, j.want = "out of memory", "RefreshFailed"
 		case n < 70:
 			j.NeverVisible, j.want = true, event.StateNotFound
 		case n < 75:
@@ -109,7 +109,8 @@ func (c *crowd) end(d event.Detail) {
 
 // Describe takes 20 to 300 ms, and one in 200 takes 5 s. The request reaches the
 // cluster at any moment of that time.
-func (c *crowd) Describe(_ context.Context, _ string, id int64) (milvus.Job, error) {
+func (c *crowd) Describe(_ context.Context, _ string, job milvus.Ref) (milvus.Job, error) {
+	id, _ := strconv.ParseInt(job.ID, 10, 64)
 	there, back := c.way()
 	time.Sleep(there)
 	found, err := c.answer(id)
@@ -143,7 +144,7 @@ func (c *crowd) answer(id int64) (milvus.Job, error) {
 	if !found {
 		return milvus.Job{}, &milvus.Error{Kind: milvus.NotFound, Message: fmt.Sprintf("refresh job %d not found", id)}
 	}
-	answer := milvus.Job{State: state, Progress: &progress, StartTime: j.began}
+	answer := milvus.Job{State: state, Outcome: milvus.ExternalCollection.Outcome(state), Progress: &progress, StartTime: j.began}
 	if answer.Terminal() {
 		answer.EndTime = j.began.Add(j.RunsFor)
 	}

@@ -105,29 +105,29 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 	deadline := m.Watch.Since.Add(cmp.Or(m.Deadline, s.Deadline))
 	overdue := !asked.Before(deadline)
 	next := m
-	next.Watch = after(m.Watch, a, asked, deadline)
+	next.Watch = after(m, a, asked, deadline)
 	w := next.Watch
 	moment := momentOf(s, m.Watch.Job, w, a, deadline, now)
 	goneFrom := goneFrom(s, w, overdue)
 
 	switch {
-	case a.ended() && !a.Job.Unexplained():
-		return end(s, next, a.Job, a.Job.State, now)
+	case a.ended() && !a.Job.Unexplained:
+		return end(s, next, a.Job, a.Job.State, a.Job.Outcome, now)
 	case !w.UnexplainedSince.IsZero():
 		until := w.UnexplainedSince.Add(max(maxUnexplained, s.MinDelay))
 		if overdue || !asked.Before(until) {
-			return end(s, next, remembered(next), w.Job.State, now)
+			return end(s, next, remembered(next), w.Job.State, milvus.Failed, now)
 		}
 		moment.Min = max(apart, s.MinDelay)
 		moment.Max = moment.Min
 		moment.Until = min(moment.Until, until.Sub(now))
 	case a.NotReached:
 	case a.failed(milvus.NotFound) && !asked.Before(goneFrom):
-		return end(s, next, gone(next, asked), event.StateNotFound, now)
+		return end(s, next, gone(next, asked), event.StateNotFound, event.NotFound, now)
 	case overdue && a.failed(milvus.Throttled) && asked.Before(w.OverdueSince.Add(maxThrottled)):
 		moment.Until = w.OverdueSince.Add(maxThrottled).Sub(now)
 	case overdue:
-		return end(s, next, expired(s, next, a), event.StateExpired, now)
+		return end(s, next, expired(s, next, a), event.StateExpired, event.Expired, now)
 	case a.failed(milvus.NotFound):
 		moment.Until = min(moment.Until, goneFrom.Sub(now))
 	}
@@ -137,7 +137,7 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 	}
 	d := Decision{Action: Reenqueue, Next: next, Delay: schedule.Next(moment), Reason: whyOn(w, a)}
 	if s.PublishProgress && a.answered() && w.UnexplainedSince.IsZero() && changed(m.Watch.Job, w.Job) {
-		d.Event = event.New(next, a.Job, a.Job.State, false, s.ClusterEndpoint, now)
+		d.Event = event.New(next, a.Job, a.Job.State, "", s.ClusterEndpoint, now)
 	}
 	return d
 }

@@ -15,7 +15,10 @@ import (
 	"refresh-poller/internal/watch"
 )
 
-const exactID = 449503829274509313 // no float64 holds it
+const (
+	exactNumber = 449503829274509313 // no float64 holds it
+	exactID     = "449503829274509313"
+)
 
 var (
 	begun = time.UnixMilli(1712832000000).UTC()
@@ -26,13 +29,13 @@ var (
 		ClusterEndpoint: "https://cluster.example",
 	}
 
-	running   = Answer{Job: milvus.Job{CollectionName: "ext_books", State: milvus.StateInProgress, Progress: new(42), StartTime: begun}}
-	pending   = Answer{Job: milvus.Job{State: milvus.StatePending, Progress: new(0)}}
-	completed = Answer{Job: milvus.Job{CollectionName: "ext_books", State: milvus.StateCompleted, Progress: new(100), StartTime: begun, EndTime: begun.Add(93 * time.Second)}}
-	failed    = Answer{Job: milvus.Job{State: milvus.StateFailed, Progress: new(60), Reason: "no such object"}}
+	running   = Answer{Job: milvus.Job{CollectionName: "ext_books", State: "RefreshInProgress", Progress: new(42), StartTime: begun}}
+	pending   = Answer{Job: milvus.Job{State: "RefreshPending", Progress: new(0)}}
+	completed = Answer{Job: milvus.Job{CollectionName: "ext_books", State: "RefreshCompleted", Outcome: milvus.Succeeded, Progress: new(100), StartTime: begun, EndTime: begun.Add(93 * time.Second)}}
+	failed    = Answer{Job: milvus.Job{State: "RefreshFailed", Outcome: milvus.Failed, Progress: new(60), Reason: "no such object"}}
 	// unexplained is a failed job whose reason is not saved yet.
 	unexplained = Answer{Job: milvus.Job{
-		CollectionName: "ext_orders", State: milvus.StateFailed, Progress: new(60), ExternalSource: "s3://orders", StartTime: begun,
+		CollectionName: "ext_orders", State: "RefreshFailed", Outcome: milvus.Failed, Unexplained: true, Progress: new(60), ExternalSource: "s3://orders", StartTime: begun,
 	}}
 )
 
@@ -48,7 +51,7 @@ func throttled(retryAfter time.Duration) Answer {
 
 // message is what the poller re-enqueued after some polls.
 func message(polls, failures int) watch.Message {
-	return watch.Message{JobID: exactID, Watch: watch.State{ID: "watch-1", Since: begun, Polls: polls, Failures: failures}}
+	return watch.Message{Kind: milvus.ExternalCollection, JobID: exactID, Watch: watch.State{ID: "watch-1", Since: begun, Polls: polls, Failures: failures}}
 }
 
 // missing is a message of a watch whose job was not found first at that age.
@@ -187,7 +190,7 @@ func TestDecide(t *testing.T) {
 }
 
 func TestTheStateAfterAPoll(t *testing.T) {
-	seen := watch.Sight{State: milvus.StateInProgress, Progress: new(42), CollectionName: "ext_books", StartTime: begun, SeenAt: begun.Add(time.Minute)}
+	seen := watch.Sight{State: "RefreshInProgress", Progress: new(42), CollectionName: "ext_books", StartTime: begun, SeenAt: begun.Add(time.Minute)}
 	now := begun.Add(time.Hour)
 	before := watch.State{ID: "watch-1", Since: begun, Polls: 4, Failures: 2, LastError: "old", Job: seen, NotFoundSince: begun}
 	tests := map[string]struct {
@@ -207,21 +210,21 @@ func TestTheStateAfterAPoll(t *testing.T) {
 		"no token is a failure, and no poll": {noToken, func(w *watch.State) {
 			w.Polls, w.Failures, w.LastError = 4, 3, "the cluster's words (HTTP 200, code 7)"
 		}},
-		"a reason is kept": {Answer{Job: milvus.Job{State: milvus.StatePending, Reason: strings.Repeat("é", 600)}}, func(w *watch.State) {
+		"a reason is kept": {Answer{Job: milvus.Job{State: "RefreshPending", Reason: strings.Repeat("é", 600)}}, func(w *watch.State) {
 			w.Failures, w.LastError, w.NotFoundSince, w.Restarts = 0, "", time.Time{}, 1
-			w.Job = watch.Sight{State: milvus.StatePending, Reason: strings.Repeat("é", 512), SeenAt: now}
+			w.Job = watch.Sight{State: "RefreshPending", Reason: strings.Repeat("é", 512), SeenAt: now}
 		}},
 		"a failure without a reason is kept, with its source": {unexplained, func(w *watch.State) {
 			w.Failures, w.LastError, w.NotFoundSince, w.Restarts, w.UnexplainedSince = 0, "", time.Time{}, 1, now
-			w.Job = watch.Sight{State: milvus.StateFailed, Progress: new(60), CollectionName: "ext_orders", ExternalSource: "s3://orders", StartTime: begun, SeenAt: now}
+			w.Job = watch.Sight{State: "RefreshFailed", Progress: new(60), CollectionName: "ext_orders", ExternalSource: "s3://orders", StartTime: begun, SeenAt: now}
 		}},
-		"less progress is a restart": {Answer{Job: milvus.Job{State: milvus.StateInProgress, Progress: new(41)}}, func(w *watch.State) {
+		"less progress is a restart": {Answer{Job: milvus.Job{State: "RefreshInProgress", Progress: new(41)}}, func(w *watch.State) {
 			w.Failures, w.LastError, w.NotFoundSince, w.Restarts = 0, "", time.Time{}, 1
-			w.Job = watch.Sight{State: milvus.StateInProgress, Progress: new(41), SeenAt: now}
+			w.Job = watch.Sight{State: "RefreshInProgress", Progress: new(41), SeenAt: now}
 		}},
-		"an earlier state is a restart": {Answer{Job: milvus.Job{State: milvus.StatePending, Progress: new(42)}}, func(w *watch.State) {
+		"an earlier state is a restart": {Answer{Job: milvus.Job{State: "RefreshPending", Progress: new(42)}}, func(w *watch.State) {
 			w.Failures, w.LastError, w.NotFoundSince, w.Restarts = 0, "", time.Time{}, 1
-			w.Job = watch.Sight{State: milvus.StatePending, Progress: new(42), SeenAt: now}
+			w.Job = watch.Sight{State: "RefreshPending", Progress: new(42), SeenAt: now}
 		}},
 	}
 	for name, tt := range tests {
@@ -229,7 +232,7 @@ func TestTheStateAfterAPoll(t *testing.T) {
 			want := before
 			want.Polls = 5
 			tt.want(&want)
-			if diff := cmp.Diff(want, after(before, tt.answer, now, now.Add(1))); diff != "" {
+			if diff := cmp.Diff(want, after(watch.Message{Kind: milvus.ExternalCollection, Watch: before}, tt.answer, now, now.Add(1))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -238,7 +241,7 @@ func TestTheStateAfterAPoll(t *testing.T) {
 
 func TestAnEndSaysWhy(t *testing.T) {
 	seen := message(7, 0)
-	seen.Watch.Job = watch.Sight{State: milvus.StateInProgress, Progress: new(42), CollectionName: "ext_books"}
+	seen.Watch.Job = watch.Sight{State: "RefreshInProgress", Progress: new(42), CollectionName: "ext_books"}
 	tests := map[string]struct {
 		message watch.Message
 		answer  Answer
@@ -246,7 +249,7 @@ func TestAnEndSaysWhy(t *testing.T) {
 		want    string
 	}{
 		"the API's reason":                   {message(0, 0), failed, 0, "no such object"},
-		"not a word of a job that completed": {message(0, 0), Answer{Job: milvus.Job{State: milvus.StateCompleted, Reason: "fine"}}, 0, ""},
+		"not a word of a job that completed": {message(0, 0), Answer{Job: milvus.Job{State: "RefreshCompleted", Outcome: milvus.Succeeded, Reason: "fine"}}, 0, ""},
 		"never found": {missing(0, 0), fault(milvus.NotFound), 121 * time.Second,
 			"the cluster knows no job 449503829274509313, 121 s after the watch began; it was never seen"},
 		"no longer found": {seen, fault(milvus.NotFound), 48 * time.Hour,
@@ -255,7 +258,7 @@ func TestAnEndSaysWhy(t *testing.T) {
 			"no terminal state within the deadline of 86400 s; last seen RefreshInProgress at 42 %"},
 		"expired while nobody answered": {seen, fault(milvus.Temporary), 24 * time.Hour,
 			"no terminal state within the deadline of 86400 s; last seen RefreshInProgress at 42 %; last error: the cluster's words (HTTP 200, code 7)"},
-		"expired for a reason that the cluster gave": {message(0, 0), Answer{Job: milvus.Job{State: milvus.StatePending, Progress: new(0), Reason: "no such bucket"}}, 24 * time.Hour,
+		"expired for a reason that the cluster gave": {message(0, 0), Answer{Job: milvus.Job{State: "RefreshPending", Progress: new(0), Reason: "no such bucket"}}, 24 * time.Hour,
 			"no terminal state within the deadline of 86400 s; last seen RefreshPending at 0 %, for the reason: no such bucket"},
 		"failed without a reason": {early(9, 15*time.Second), fault(milvus.NotFound), 15 * time.Second, ""},
 		"expired in a state without progress": {message(0, 0), Answer{Job: milvus.Job{State: "RefreshPaused"}}, 24 * time.Hour,
@@ -274,7 +277,7 @@ func TestAnEndSaysWhy(t *testing.T) {
 func TestAnExpiredWatchTellsWhereTheJobStoodThoughNobodyAnswers(t *testing.T) {
 	m := message(7, 3)
 	m.Context = json.RawMessage(`{"a":1}`)
-	m.Watch.Job = watch.Sight{State: milvus.StateInProgress, Progress: new(42), CollectionName: "ext_books", StartTime: begun}
+	m.Watch.Job = watch.Sight{State: "RefreshInProgress", Progress: new(42), CollectionName: "ext_books", StartTime: begun}
 	got := decide(t, settings, m, fault(milvus.Temporary), begun.Add(24*time.Hour)).Event
 	if got.CollectionName != "ext_books" || *got.Progress != 42 || got.StartTime != "2024-04-11T10:40:00.000Z" || got.Watch.Polls != 8 || string(got.Context) != `{"a":1}` {
 		t.Errorf("the event is %+v", got)
@@ -294,11 +297,11 @@ func TestProgressIsPublishedWhenItChanges(t *testing.T) {
 		want    string
 	}{
 		"the first sight":               {message(0, 0), pending, false, "RefreshPending"},
-		"another state":                 {seen(milvus.StatePending, new(42)), running, false, "RefreshInProgress"},
-		"more progress":                 {seen(milvus.StateInProgress, new(41)), running, false, "RefreshInProgress"},
-		"less progress":                 {seen(milvus.StateInProgress, new(43)), running, false, "RefreshInProgress"},
-		"progress known now":            {seen(milvus.StateInProgress, nil), running, false, "RefreshInProgress"},
-		"nothing new":                   {seen(milvus.StateInProgress, new(42)), running, false, ""},
+		"another state":                 {seen("RefreshPending", new(42)), running, false, "RefreshInProgress"},
+		"more progress":                 {seen("RefreshInProgress", new(41)), running, false, "RefreshInProgress"},
+		"less progress":                 {seen("RefreshInProgress", new(43)), running, false, "RefreshInProgress"},
+		"progress known now":            {seen("RefreshInProgress", nil), running, false, "RefreshInProgress"},
+		"nothing new":                   {seen("RefreshInProgress", new(42)), running, false, ""},
 		"a failure is no news":          {message(0, 0), fault(milvus.Temporary), false, ""},
 		"not reached is no news":        {message(0, 0), Answer{NotReached: true}, false, ""},
 		"nothing unless it's asked for": {message(0, 0), pending, true, ""},
@@ -328,7 +331,7 @@ func TestIdsTellEventsApart(t *testing.T) {
 	s := settings
 	s.PublishProgress = true
 	random := rand.New(rand.NewPCG(1, 2))
-	states := []string{milvus.StatePending, milvus.StateInProgress, "RefreshPaused"}
+	states := []string{"RefreshPending", "RefreshInProgress", "RefreshPaused"}
 	for range 200 {
 		m := message(0, 0)
 		ids := map[string]bool{}
@@ -379,7 +382,7 @@ func TestEveryWatchEndsAtItsDeadline(t *testing.T) {
 			}
 			body := d.Next.Body()
 			var err error
-			if m, err = watch.Parse(body, "the next message's", now); err != nil {
+			if m, err = watch.Parse(body, "the next message's", now, milvus.ExternalCollection); err != nil {
 				t.Fatalf("the poller can't read what it wrote: %v\n%s", err, body)
 			}
 			if !strings.Contains(body, `"jobId":449503829274509313,`) {
@@ -395,7 +398,7 @@ func TestEveryWatchEndsAtItsDeadline(t *testing.T) {
 func TestTheScheduleIsToldWhatTheWatchKnows(t *testing.T) {
 	const age = 400 * time.Second // 60 s without progress, 54 s at least by jitter
 	job := func(progress *int, start time.Duration) Answer {
-		return Answer{Job: milvus.Job{State: milvus.StateInProgress, Progress: progress, StartTime: begun.Add(start)}}
+		return Answer{Job: milvus.Job{State: "RefreshInProgress", Progress: progress, StartTime: begun.Add(start)}}
 	}
 	tests := map[string]struct {
 		before  watch.Sight
@@ -411,7 +414,7 @@ func TestTheScheduleIsToldWhatTheWatchKnows(t *testing.T) {
 		"progress that fell":       {watch.Sight{Progress: new(90), SeenAt: begun.Add(385 * time.Second)}, job(new(0), 0), 54 * time.Second, 60 * time.Second},
 		"a state without its time": {watch.Sight{Progress: new(60)}, job(new(80), 0), 30 * time.Second, 34 * time.Second},
 		"a poll of the future":     {watch.Sight{Progress: new(60), SeenAt: begun.Add(time.Hour)}, job(new(80), 0), 30 * time.Second, 34 * time.Second},
-		"a job that pended long":   {watch.Sight{State: milvus.StatePending}, job(new(0), 390*time.Second), 5 * time.Second, 5 * time.Second},
+		"a job that pended long":   {watch.Sight{State: "RefreshPending"}, job(new(0), 390*time.Second), 5 * time.Second, 5 * time.Second},
 		"a server's slow clock":    {watch.Sight{}, job(nil, -24*time.Hour), 54 * time.Second, 60 * time.Second},
 		"a server's fast clock":    {watch.Sight{}, job(nil, time.Hour), 54 * time.Second, 60 * time.Second},
 		"a failure":                {watch.Sight{Progress: new(99), StartTime: begun}, fault(milvus.Temporary), 21 * time.Second, 24 * time.Second},
@@ -435,7 +438,7 @@ func TestNoProgressPutsAPollOffForLong(t *testing.T) {
 	for range 200 {
 		now, m := begun, message(0, 0)
 		for {
-			answer := Answer{Job: milvus.Job{State: milvus.StateInProgress, StartTime: begun}}
+			answer := Answer{Job: milvus.Job{State: "RefreshInProgress", StartTime: begun}}
 			if random.IntN(10) > 0 {
 				answer.Job.Progress = new(random.IntN(101))
 			}

@@ -33,10 +33,10 @@ func newBudget(ctx context.Context, now time.Time) budget {
 
 // describe asks about every job of the batch at once, and about none twice.
 func (p *Poller) describe(ctx context.Context, log *slog.Logger, b budget, items []*item) {
-	byJob := make(map[int64][]*item, len(items))
+	byJob := make(map[milvus.Ref][]*item, len(items))
 	for _, it := range items {
 		if !it.decided() {
-			byJob[it.message.JobID] = append(byJob[it.message.JobID], it)
+			byJob[it.message.Ref()] = append(byJob[it.message.Ref()], it)
 		}
 	}
 	if len(byJob) == 0 {
@@ -56,10 +56,10 @@ func (p *Poller) describe(ctx context.Context, log *slog.Logger, b budget, items
 	}
 	ask.tokenAt = time.Now()
 	var wg sync.WaitGroup
-	for jobID, sharing := range byJob {
+	for job, sharing := range byJob {
 		wg.Go(func() {
 			// A panic fails every message about this job, and no other.
-			sharing[0].guard(func() { sharing[0].answer = ask.about(ctx, jobID) })
+			sharing[0].guard(func() { sharing[0].answer = ask.about(ctx, job) })
 			for _, it := range sharing[1:] {
 				it.answer, it.err = sharing[0].answer, sharing[0].err
 			}
@@ -82,16 +82,16 @@ type asker struct {
 // about describes one job, and once more for each of two things that may have
 // changed since: a kept connection may have died, and a refused credential been
 // rotated.
-func (a asker) about(ctx context.Context, jobID int64) Answer {
+func (a asker) about(ctx context.Context, job milvus.Ref) Answer {
 	if a.noToken {
 		return Answer{NotReached: true, Failure: &milvus.Error{Kind: milvus.Temporary, Message: "the secret with the cluster's token can't be read"}}
 	}
-	answer := a.once(ctx, jobID, a.token)
+	answer := a.once(ctx, job, a.token)
 	if f := answer.Failure; f != nil && f.Stale {
-		answer = a.again(ctx, jobID, a.token, answer)
+		answer = a.again(ctx, job, a.token, answer)
 	}
 	if answer.failed(milvus.Refused) {
-		answer = a.refused(ctx, jobID, answer)
+		answer = a.refused(ctx, job, answer)
 	}
 	return answer
 }
@@ -99,12 +99,12 @@ func (a asker) about(ctx context.Context, jobID int64) Answer {
 // refused describes a job once more with a token that is read anew, once a
 // batch. The refusal stands if the token can't be read in time, or is the same
 // and the second request brings no verdict on it.
-func (a asker) refused(ctx context.Context, jobID int64, first Answer) Answer {
+func (a asker) refused(ctx context.Context, job milvus.Ref, first Answer) Answer {
 	token, err := a.p.Tokens.Token(a.starts, a.tokenAt)
 	if err != nil {
 		return first
 	}
-	answer := a.again(ctx, jobID, token, first)
+	answer := a.again(ctx, job, token, first)
 	if token == a.token && (answer.failed(milvus.Temporary) || answer.failed(milvus.Throttled)) {
 		answer.Failure = first.Failure
 	}
@@ -113,8 +113,8 @@ func (a asker) refused(ctx context.Context, jobID int64, first Answer) Answer {
 
 // again describes the job once more. The first answer stays if it can't be
 // reached.
-func (a asker) again(ctx context.Context, jobID int64, token string, first Answer) Answer {
-	answer := a.once(ctx, jobID, token)
+func (a asker) again(ctx context.Context, job milvus.Ref, token string, first Answer) Answer {
+	answer := a.once(ctx, job, token)
 	if answer.NotReached {
 		return first
 	}
@@ -122,17 +122,17 @@ func (a asker) again(ctx context.Context, jobID int64, token string, first Answe
 	return answer
 }
 
-func (a asker) once(ctx context.Context, jobID int64, token string) Answer {
+func (a asker) once(ctx context.Context, job milvus.Ref, token string) Answer {
 	done, err := a.p.Limiter.Wait(a.starts)
 	if err != nil {
 		return Answer{NotReached: true, Held: a.p.Limiter.Held()}
 	}
 	defer done()
 	start := time.Now()
-	job, err := a.p.Cluster.Describe(ctx, token, jobID)
+	found, err := a.p.Cluster.Describe(ctx, token, job)
 	took := []time.Duration{time.Since(start)}
 	if err == nil {
-		return Answer{Job: job, Asked: start, Took: took}
+		return Answer{Job: found, Asked: start, Took: took}
 	}
 	failure, ok := errors.AsType[*milvus.Error](err)
 	if !ok {

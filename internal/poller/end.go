@@ -11,14 +11,14 @@ import (
 )
 
 // end makes the terminal event of a watch.
-func end(s Settings, m watch.Message, job milvus.Job, state string, now time.Time) Decision {
-	if state == milvus.StateCompleted {
+func end(s Settings, m watch.Message, job milvus.Job, state string, outcome milvus.Outcome, now time.Time) Decision {
+	if outcome == milvus.Succeeded {
 		job.Reason = "" // it tells why a job did not complete
 	}
 	return Decision{
 		Action: Publish,
 		Next:   m,
-		Event:  event.New(m, job, state, true, s.ClusterEndpoint, now),
+		Event:  event.New(m, job, state, outcome, s.ClusterEndpoint, now),
 		Reason: job.Reason,
 	}
 }
@@ -26,7 +26,7 @@ func end(s Settings, m watch.Message, job milvus.Job, state string, now time.Tim
 // gone is the job of a watch whose cluster knows no such job any more.
 func gone(m watch.Message, asked time.Time) milvus.Job {
 	job := remembered(m)
-	job.Reason = fmt.Sprintf("the cluster knows no job %d, %s after the watch began%s", m.JobID, span(asked.Sub(m.Watch.Since)), lastSeen(m))
+	job.Reason = fmt.Sprintf("the cluster knows no job %s, %s after the watch began%s", m.JobID, span(asked.Sub(m.Watch.Since)), lastSeen(m))
 	return job
 }
 

@@ -35,8 +35,9 @@ const (
 
 type fakeCluster func(ctx context.Context, token string, jobID int64) (milvus.Job, error)
 
-func (f fakeCluster) Describe(ctx context.Context, token string, jobID int64) (milvus.Job, error) {
-	return f(ctx, token, jobID)
+func (f fakeCluster) Describe(ctx context.Context, token string, job milvus.Ref) (milvus.Job, error) {
+	id, _ := strconv.ParseInt(job.ID, 10, 64)
+	return f(ctx, token, id)
 }
 
 type fakeTokens func(ctx context.Context, newerThan time.Time) (string, error)
@@ -175,7 +176,7 @@ func newHarness(t testing.TB) *harness {
 	s.Deadline = 10 * 365 * 24 * time.Hour // the messages below are from 2024
 	h.Poller = &Poller{
 		Settings: s, JobQueueURL: jobQueue, DeadLetterQueueURL: deadLetterQueue,
-		EventBusName: "bus", EventSource: "refresh-poller",
+		JobKind: milvus.ExternalCollection, EventBusName: "bus", EventSource: "refresh-poller",
 		Cluster:     fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return completed.Job, nil }),
 		Tokens:      fakeTokens(func(context.Context, time.Time) (string, error) { return token, nil }),
 		SQS:         h.aws,

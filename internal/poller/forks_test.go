@@ -15,7 +15,7 @@ import (
 
 // bodyOf is a message of one watch after so many polls.
 func bodyOf(polls int) string {
-	return watch.Message{JobID: 7, Watch: watch.State{ID: "watch-1", Since: begun, Polls: polls}}.Body()
+	return watch.Message{Kind: milvus.ExternalCollection, JobID: "7", Watch: watch.State{ID: "watch-1", Since: begun, Polls: polls}}.Body()
 }
 
 func runningHarness(t *testing.T) (h *harness, describes *atomic.Int32) {

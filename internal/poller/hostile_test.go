@@ -222,8 +222,8 @@ func TestAHostileAnswerKeepsItsJob(t *testing.T) {
 			if len(sent) != 1 || len(*sent[0].MessageBody) > 4<<10 {
 				t.Fatalf("%d messages went on", len(sent))
 			}
-			m, err := watch.Parse(*sent[0].MessageBody, "x", begun)
-			if err != nil || m.JobID != 7 || m.Watch.Polls != 1 || (m.Watch.LastError == "") != (tt.kind == "") {
+			m, err := watch.Parse(*sent[0].MessageBody, "x", begun, milvus.ExternalCollection)
+			if err != nil || m.JobID != "7" || m.Watch.Polls != 1 || (m.Watch.LastError == "") != (tt.kind == "") {
 				t.Errorf("the job went on as %+v, %v", m, err)
 			}
 			if delay := sent[0].DelaySeconds; delay < 1 || delay > 900 || tt.delay != 0 && delay != tt.delay || tt.delay == 0 && delay > 300 {

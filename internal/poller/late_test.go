@@ -83,7 +83,7 @@ func TestAWatchThatComesLateIsAskedForBeforeItEnds(t *testing.T) {
 					}
 				})
 				m.settle(t)
-				m.wantEnds(t, tt.messages, milvus.StateCompleted)
+				m.wantEnds(t, tt.messages, "RefreshCompleted")
 			})
 		})
 	}
@@ -116,7 +116,7 @@ func TestAWatchOutlivesASecretThatCannotBeRead(t *testing.T) {
 			})
 		}
 		m.settle(t)
-		m.wantEnds(t, 3, milvus.StateCompleted)
+		m.wantEnds(t, 3, "RefreshCompleted")
 	})
 }
 
@@ -137,6 +137,6 @@ func TestOneNotFoundEndsNoWatchBeforeItsDeadline(t *testing.T) {
 		m.enqueue("1", 0)
 		m.queue[0].sent = m.queue[0].sent.Add(-10 * time.Minute) // the grace is a minute, the deadline 20
 		m.settle(t)
-		m.wantEnds(t, 1, milvus.StateCompleted)
+		m.wantEnds(t, 1, "RefreshCompleted")
 	})
 }

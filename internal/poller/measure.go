@@ -5,17 +5,18 @@ import (
 
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/metric"
+	"refresh-poller/internal/milvus"
 )
 
 // measure counts what came of a batch whose sending ended at now. Every message
 // counts once as re-enqueued, rejected, dropped, failed or in a terminal event.
 func measure(items []*item, now time.Time) *metric.Batch {
 	b := &metric.Batch{}
-	polled := make(map[int64]bool, len(items))
+	polled := make(map[milvus.Ref]bool, len(items))
 	for _, it := range items {
 		// The messages about one job share one answer.
-		if id := it.message.JobID; !polled[id] && it.decision.Action != Drop {
-			polled[id] = true
+		if job := it.message.Ref(); !polled[job] && it.decision.Action != Drop {
+			polled[job] = true
 			measureAnswer(b, it.answer)
 		}
 		switch {
@@ -59,7 +60,7 @@ func measureEvent(b *metric.Batch, e *event.Detail, published time.Time) {
 		b.Count(metric.EventsProgress)
 		return
 	}
-	b.Count(metric.Events(e.State))
+	b.Count(metric.Ended(e.State, e.Outcome))
 	b.Observe(metric.PollsPerJob, int64(e.Watch.Polls))
 	if e.Watch.DetectionLagMs == nil {
 		return // the job's end is not known, or not credible

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"strconv"
@@ -64,7 +65,7 @@ func TestABatchIsMeasuredInOneLine(t *testing.T) {
 			time.Sleep(12 * time.Millisecond)
 			switch jobID {
 			case 1:
-				return milvus.Job{State: milvus.StateCompleted, StartTime: start.Add(-93 * time.Second), EndTime: start.Add(-2 * time.Second)}, nil
+				return milvus.Job{State: "RefreshCompleted", Outcome: milvus.Succeeded, StartTime: start.Add(-93 * time.Second), EndTime: start.Add(-2 * time.Second)}, nil
 			case 2:
 				return failed.Job, nil
 			case 3:
@@ -162,7 +163,7 @@ func TestMeasuresOf(t *testing.T) {
 				describe := h.Cluster.Describe
 				h.Cluster = fakeCluster(func(ctx context.Context, token string, jobID int64) (milvus.Job, error) {
 					time.Sleep(3 * time.Millisecond)
-					return describe(ctx, token, jobID)
+					return describe(ctx, token, milvus.Ref{ID: fmt.Sprint(jobID)})
 				})
 				h.Handle(t.Context(), batchOf(tt.bodies...))
 				if diff := cmp.Diff(lineWith(tt.want), h.measured(t)); diff != "" {
@@ -182,7 +183,7 @@ func TestMeasuresAddUp(t *testing.T) {
 		fault(milvus.Temporary), fault(milvus.Refused), fault(milvus.Misconfigured), fault(milvus.NotFound), throttled(time.Minute),
 	}
 	for range 300 {
-		byJob := map[int64]Answer{}
+		byJob := map[string]Answer{}
 		polls := 0
 		var items []*item
 		for range random.IntN(11) {
@@ -191,7 +192,7 @@ func TestMeasuresAddUp(t *testing.T) {
 				continue
 			}
 			it := &item{message: message(1, 0)}
-			it.message.JobID = 1 + random.Int64N(6)
+			it.message.JobID = fmt.Sprint(1 + random.Int64N(6))
 			answer, shared := byJob[it.message.JobID]
 			if !shared {
 				answer = answers[random.IntN(len(answers))]
@@ -237,7 +238,7 @@ func ended() []*item {
 	items := make([]*item, 10)
 	for i := range items {
 		m := message(3, 0)
-		m.JobID = int64(i + 1)
+		m.JobID = fmt.Sprint(i + 1)
 		answer := completed
 		answer.Took = []time.Duration{time.Millisecond, time.Millisecond}
 		items[i] = &item{message: m, answer: answer, decision: Decide(settings, m, answer, begun)}

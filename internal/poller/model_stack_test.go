@@ -60,7 +60,7 @@ type modelLetter struct{ watchID, body, reason string }
 
 // watchID is that of the watch that the message is of, or begins.
 func (m *modelMessage) watchID() string {
-	if parsed, err := watch.Parse(m.body, m.id, m.sent); err == nil {
+	if parsed, err := watch.Parse(m.body, m.id, m.sent, milvus.ExternalCollection); err == nil {
 		return parsed.Watch.ID
 	}
 	return ""
@@ -79,7 +79,7 @@ func (m *model) restart(i int) {
 	s := settings
 	s.Deadline, s.Grace, s.PublishProgress = 20*time.Minute, time.Minute, m.progress
 	m.pollers[i] = &Poller{
-		Settings: s, JobQueueURL: jobQueue, DeadLetterQueueURL: deadLetterQueue, EventBusName: "bus", EventSource: "refresh-poller",
+		Settings: s, JobQueueURL: jobQueue, DeadLetterQueueURL: deadLetterQueue, JobKind: milvus.ExternalCollection, EventBusName: "bus", EventSource: "refresh-poller",
 		Cluster: fakeCluster(m.describe),
 		Tokens:  fakeTokens(func(context.Context, time.Time) (string, error) { return "token", nil }),
 		SQS:     modelSQS{m}, EventBridge: modelBus{m},
@@ -94,7 +94,7 @@ func ends(job int64) string {
 	if job <= 3 {
 		return ""
 	}
-	return []string{milvus.StateCompleted, milvus.StateFailed}[job%2]
+	return []string{"RefreshCompleted", "RefreshFailed"}[job%2]
 }
 
 func (m *model) describe(ctx context.Context, _ string, id int64) (milvus.Job, error) {
@@ -119,9 +119,9 @@ func (m *model) describe(ctx context.Context, _ string, id int64) (milvus.Job, e
 	if id == 3 {
 		return milvus.Job{}, &milvus.Error{Kind: milvus.NotFound, Message: "no such job"}
 	}
-	job := milvus.Job{State: milvus.StateInProgress, Progress: new(int(max(age, 0).Seconds()) % 100)}
+	job := milvus.Job{State: "RefreshInProgress", Progress: new(int(max(age, 0).Seconds()) % 100)}
 	if end := ends(id); end != "" && age > time.Duration(id)*time.Minute {
-		job.State = end
+		job.State, job.Outcome = end, milvus.ExternalCollection.Outcome(end)
 	}
 	return job, nil
 }
@@ -142,7 +142,7 @@ func (m *model) setClock(d time.Duration) {
 	m.behind -= d
 	for _, msg := range m.queue {
 		began := !strings.Contains(msg.body, `"watch"`)
-		parsed, err := watch.Parse(msg.body, msg.id, msg.sent)
+		parsed, err := watch.Parse(msg.body, msg.id, msg.sent, milvus.ExternalCollection)
 		msg.sent = msg.sent.Add(-d)
 		if began || err != nil {
 			continue

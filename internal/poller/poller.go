@@ -32,11 +32,13 @@ type Poller struct {
 
 	// JobQueueURL and DeadLetterQueueURL are SQS standard queues.
 	JobQueueURL, DeadLetterQueueURL string
+	// JobKind is that of a message that names none.
+	JobKind milvus.JobKind
 	// EventBusName and EventSource address the events.
 	EventBusName, EventSource string
 
 	Cluster interface {
-		Describe(ctx context.Context, token string, jobID int64) (milvus.Job, error)
+		Describe(ctx context.Context, token string, job milvus.Ref) (milvus.Job, error)
 	}
 	Tokens interface {
 		Token(ctx context.Context, newerThan time.Time) (string, error)
@@ -85,7 +87,7 @@ func (p *Poller) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	items := make([]*item, len(batch.Records))
 	for i, record := range batch.Records {
 		items[i] = &item{record: record}
-		items[i].guard(items[i].read)
+		items[i].guard(func() { items[i].read(p.JobKind) })
 	}
 	p.dropForks(items)
 	p.describe(ctx, log, budget, items)
@@ -116,13 +118,13 @@ func (it *item) guard(handle func()) {
 	}
 }
 
-func (it *item) read() {
+func (it *item) read(kind milvus.JobKind) {
 	sent := time.Now()
 	// SQS always says; a sample event written by hand may not.
 	if ms, err := strconv.ParseInt(it.record.Attributes["SentTimestamp"], 10, 64); err == nil && ms > 0 {
 		sent = time.UnixMilli(ms).UTC()
 	}
-	message, err := watch.Parse(it.record.Body, it.record.MessageId, sent)
+	message, err := watch.Parse(it.record.Body, it.record.MessageId, sent, kind)
 	if err != nil {
 		it.decision = Decision{Action: Reject, Reason: err.Error()}
 		return
@@ -142,18 +144,19 @@ func (it *item) decide(s Settings) {
 // log writes the line of the decision. It never holds a body.
 func (it *item) log(ctx context.Context, log *slog.Logger) {
 	d := it.decision
-	jobID := strconv.FormatInt(it.message.JobID, 10)
+	kind, jobID := string(it.message.Kind), it.message.JobID
 	switch d.Action {
 	case Reject:
 		log.WarnContext(ctx, "message rejected", "action", d.Action, "messageId", it.record.MessageId, "reason", d.Reason)
 		return
 	case Drop:
-		log.InfoContext(ctx, "message dropped", "jobId", jobID, "watchId", it.message.Watch.ID, "poll", it.message.Watch.Polls+1,
+		log.InfoContext(ctx, "message dropped", "kind", kind, "jobId", jobID, "watchId", it.message.Watch.ID, "poll", it.message.Watch.Polls+1,
 			"action", d.Action, "messageId", it.record.MessageId, "reason", d.Reason)
 		return
 	}
 	w := d.Next.Watch
 	attrs := []slog.Attr{
+		slog.String("kind", kind),
 		slog.String("jobId", jobID),
 		slog.String("watchId", w.ID),
 		slog.Int("poll", w.Polls),

@@ -42,15 +42,15 @@ func TestABatchOfEveryKindIsDealtWithInOneTurn(t *testing.T) {
 	if got := slices.Collect(maps.Keys(h.aws.details(t))); !slices.Equal(got, []string{"1"}) {
 		t.Errorf("events were published for %v", got)
 	}
-	var again []int64
+	var again []string
 	for _, body := range h.aws.bodies(jobQueue) {
-		m, err := watch.Parse(body, "x", begun)
+		m, err := watch.Parse(body, "x", begun, milvus.ExternalCollection)
 		if err != nil {
 			t.Fatal(err)
 		}
 		again = append(again, m.JobID)
 	}
-	if diff := cmp.Diff([]int64{2, 3, 4}, again); diff != "" {
+	if diff := cmp.Diff([]string{"2", "3", "4"}, again); diff != "" {
 		t.Error("re-enqueued", diff)
 	}
 	if diff := cmp.Diff([]string{"not a job", `{"jobId":1.5}`}, h.aws.bodies(deadLetterQueue)); diff != "" {
@@ -112,7 +112,7 @@ func TestJobsAreDescribedConcurrently(t *testing.T) {
 }
 
 func TestIdsAreExactInTheEventAndTheNextMessage(t *testing.T) {
-	for _, id := range []int64{9223372036854775807, exactID} {
+	for _, id := range []int64{9223372036854775807, exactNumber} {
 		h := newHarness(t)
 		h.Cluster = fakeCluster(func(_ context.Context, _ string, jobID int64) (milvus.Job, error) {
 			if jobID != id {
@@ -271,7 +271,7 @@ func TestASecretThatCannotBeReadKeepsTheJob(t *testing.T) {
 		t.Error("the items failed")
 	}
 	for _, body := range h.aws.bodies(jobQueue) {
-		m, err := watch.Parse(body, "x", begun)
+		m, err := watch.Parse(body, "x", begun, milvus.ExternalCollection)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -318,7 +318,7 @@ func TestWhatIsNotReachedInTimeIsReenqueued(t *testing.T) {
 		if len(response.BatchItemFailures) != 0 || len(h.aws.published) != 3 || len(h.aws.messages[jobQueue]) != 7 {
 			t.Errorf("%d failed, %d ended, %d re-enqueued; want 0, 3, 7", len(response.BatchItemFailures), len(h.aws.published), len(h.aws.messages[jobQueue]))
 		}
-		if m, err := watch.Parse(h.aws.bodies(jobQueue)[0], "x", begun); err != nil || m.Watch.Polls != 0 {
+		if m, err := watch.Parse(h.aws.bodies(jobQueue)[0], "x", begun, milvus.ExternalCollection); err != nil || m.Watch.Polls != 0 {
 			t.Errorf("a job that was not reached counts %d polls", m.Watch.Polls)
 		}
 	})
@@ -352,7 +352,7 @@ func TestAWatchBeginsWithItsFirstMessage(t *testing.T) {
 	h := newHarness(t)
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return running.Job, nil })
 	h.handle(t, "1")
-	m, err := watch.Parse(h.aws.bodies(jobQueue)[0], "another", begun.Add(time.Hour))
+	m, err := watch.Parse(h.aws.bodies(jobQueue)[0], "another", begun.Add(time.Hour), milvus.ExternalCollection)
 	if err != nil || m.Watch.ID != "0" || !m.Watch.Since.Equal(begun) || m.Watch.Polls != 1 {
 		t.Errorf("the watch is %+v, %v", m.Watch, err)
 	}
@@ -362,14 +362,14 @@ func TestEveryDecisionIsALine(t *testing.T) {
 	h := newHarness(t)
 	h.Cluster = fakeCluster(func(_ context.Context, _ string, jobID int64) (milvus.Job, error) {
 		switch jobID {
-		case exactID:
+		case exactNumber:
 			return running.Job, nil
 		case 2:
 			return milvus.Job{}, &milvus.Error{Kind: milvus.Refused, Message: "no", Status: 401}
 		}
 		return completed.Job, nil
 	})
-	h.handle(t, strconv.FormatInt(exactID, 10), "2", "3", "x")
+	h.handle(t, exactID, "2", "3", "x")
 	var lines []map[string]any
 	for line := range bytes.Lines(h.log.Bytes()) {
 		var fields map[string]any
@@ -381,9 +381,9 @@ func TestEveryDecisionIsALine(t *testing.T) {
 		lines = append(lines, fields)
 	}
 	want := []map[string]any{
-		{"level": "INFO", "msg": "job polled", "awsRequestId": "request-1", "jobId": "449503829274509313", "watchId": "0", "poll": 1.0, "state": "RefreshInProgress", "progress": 42.0, "action": "re-enqueue", "delaySeconds": 274.0},
-		{"level": "WARN", "msg": "job polled", "awsRequestId": "request-1", "jobId": "2", "watchId": "1", "poll": 1.0, "action": "re-enqueue", "delaySeconds": 300.0, "errorKind": "refused", "error": "no (HTTP 401)"},
-		{"level": "INFO", "msg": "job polled", "awsRequestId": "request-1", "jobId": "3", "watchId": "2", "poll": 1.0, "state": "RefreshCompleted", "progress": 100.0, "action": "publish"},
+		{"level": "INFO", "msg": "job polled", "awsRequestId": "request-1", "kind": "external_collection", "jobId": "449503829274509313", "watchId": "0", "poll": 1.0, "state": "RefreshInProgress", "progress": 42.0, "action": "re-enqueue", "delaySeconds": 274.0},
+		{"level": "WARN", "msg": "job polled", "awsRequestId": "request-1", "kind": "external_collection", "jobId": "2", "watchId": "1", "poll": 1.0, "action": "re-enqueue", "delaySeconds": 300.0, "errorKind": "refused", "error": "no (HTTP 401)"},
+		{"level": "INFO", "msg": "job polled", "awsRequestId": "request-1", "kind": "external_collection", "jobId": "3", "watchId": "2", "poll": 1.0, "state": "RefreshCompleted", "progress": 100.0, "action": "publish"},
 		{"level": "WARN", "msg": "message rejected", "awsRequestId": "request-1", "messageId": "3", "action": "reject", "reason": "the body is neither a job id nor a JSON object: send the job id alone, {\"jobId\": …}, the refresh endpoint's response, or an EventBridge event with one of these objects as its detail"},
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/schematest"
 	"refresh-poller/internal/watch"
@@ -34,41 +33,41 @@ func publishedSamples() map[string]publishedBy {
 	since := time.Date(2024, 4, 11, 10, 39, 58, 120e6, time.UTC)
 	start := time.Date(2024, 4, 11, 10, 40, 0, 0, time.UTC)
 	after := start.Add
-	started := func(id int64, watchID, context string, polls int, last watch.Sight) watch.Message {
-		return watch.Message{JobID: id, Context: json.RawMessage(context), Watch: watch.State{ID: watchID, Since: since, Polls: polls, Job: last}}
+	started := func(id, watchID, context string, polls int, last watch.Sight) watch.Message {
+		return watch.Message{Kind: milvus.ExternalCollection, JobID: id, Context: json.RawMessage(context), Watch: watch.State{ID: watchID, Since: since, Polls: polls, Job: last}}
 	}
 	books := started(exactID, "059f36b4-87a3-44ab-83d2-661975830a7d", nightly, 7, watch.Sight{})
 	source := `{"type":"volume","path":"volume://my-volume/books"}`
 
-	stuck := started(449503829274509317, "5a3f1c1e-2f0c-4a0e-9a53-0a3f6f3f7f10", "", 34, watch.Sight{
-		State: milvus.StateInProgress, Progress: new(73), CollectionName: "ext_stuck", StartTime: start,
+	stuck := started("449503829274509317", "5a3f1c1e-2f0c-4a0e-9a53-0a3f6f3f7f10", "", 34, watch.Sight{
+		State: "RefreshInProgress", Progress: new(73), CollectionName: "ext_stuck", StartTime: start,
 	})
 	stuck.Deadline = time.Hour
 
-	missing := started(449503829274509316, "17d3e5f9-8c2b-4b1d-a6e7-5f4c3b2a1908", "", 6, watch.Sight{})
+	missing := started("449503829274509316", "17d3e5f9-8c2b-4b1d-a6e7-5f4c3b2a1908", "", 6, watch.Sight{})
 	missing.Watch.NotFoundSince = since
 
 	return map[string]publishedBy{
 		"completed": {here, books, Answer{Job: milvus.Job{
-			CollectionName: "ext_books", State: milvus.StateCompleted, Progress: new(100), ExternalSource: source, StartTime: start, EndTime: after(93 * time.Second),
+			CollectionName: "ext_books", State: "RefreshCompleted", Outcome: milvus.Succeeded, Progress: new(100), ExternalSource: source, StartTime: start, EndTime: after(93 * time.Second),
 		}}, after(95100 * time.Millisecond)},
-		"completed-slowly": {here, started(9223372036854775807, "8d0b8a43-6a39-4a3e-8f6c-3a5d1f0b7c21", `{"taskToken":"AAAAKgAAAAIAAAAAAAAAAexample"}`, 52, watch.Sight{}), Answer{Job: milvus.Job{
-			CollectionName: "ext_logs", State: milvus.StateCompleted, Progress: new(100), StartTime: start, EndTime: after(2*time.Hour + 14*time.Minute),
+		"completed-slowly": {here, started("9223372036854775807", "8d0b8a43-6a39-4a3e-8f6c-3a5d1f0b7c21", `{"taskToken":"AAAAKgAAAAIAAAAAAAAAAexample"}`, 52, watch.Sight{}), Answer{Job: milvus.Job{
+			CollectionName: "ext_logs", State: "RefreshCompleted", Outcome: milvus.Succeeded, Progress: new(100), StartTime: start, EndTime: after(2*time.Hour + 14*time.Minute),
 		}}, after(2*time.Hour + 14*time.Minute + 41*time.Second)},
-		"failed": {here, started(449503829274509315, "c2f7b0de-51d7-4f35-9d26-7c1b9d3f4a66", nightly, 9, watch.Sight{}), Answer{Job: milvus.Job{
-			CollectionName: "ext_orders", State: milvus.StateFailed, Progress: new(60), Reason: "read s3://orders/2024.parquet: no such object", StartTime: start, EndTime: after(6 * time.Minute),
+		"failed": {here, started("449503829274509315", "c2f7b0de-51d7-4f35-9d26-7c1b9d3f4a66", nightly, 9, watch.Sight{}), Answer{Job: milvus.Job{
+			CollectionName: "ext_orders", State: "RefreshFailed", Outcome: milvus.Failed, Progress: new(60), Reason: "read s3://orders/2024.parquet: no such object", StartTime: start, EndTime: after(6 * time.Minute),
 		}}, after(6*time.Minute + 14*time.Second)},
-		"failed-elsewhere": {elsewhere, started(449503829274509320, "e6b1a7c4-0d0c-4f0a-b7b4-9d6a1c5e2f38", "", 2, watch.Sight{}), Answer{Job: milvus.Job{
-			CollectionName: "ext_books", State: milvus.StateFailed, Progress: new(0), Reason: "schema mismatch: field title", StartTime: start, EndTime: after(11 * time.Second),
+		"failed-elsewhere": {elsewhere, started("449503829274509320", "e6b1a7c4-0d0c-4f0a-b7b4-9d6a1c5e2f38", "", 2, watch.Sight{}), Answer{Job: milvus.Job{
+			CollectionName: "ext_books", State: "RefreshFailed", Outcome: milvus.Failed, Progress: new(0), Reason: "schema mismatch: field title", StartTime: start, EndTime: after(11 * time.Second),
 		}}, after(12 * time.Second)},
 		"not-found": {here, missing,
 			Answer{Failure: &milvus.Error{Kind: milvus.NotFound, Message: "refresh job 449503829274509316 not found", Status: 200, Code: 1100}}, since.Add(settings.Grace)},
 		"expired": {here, stuck,
 			Answer{Failure: &milvus.Error{Kind: milvus.Temporary, Message: "the answer is not the API's JSON", Status: 502}}, since.Add(stuck.Deadline)},
-		"in-progress": {here, started(exactID, books.Watch.ID, nightly, 3, watch.Sight{State: milvus.StatePending, Progress: new(0)}), Answer{Job: milvus.Job{
-			CollectionName: "ext_books", State: milvus.StateInProgress, Progress: new(42), ExternalSource: source, StartTime: start,
+		"in-progress": {here, started(exactID, books.Watch.ID, nightly, 3, watch.Sight{State: "RefreshPending", Progress: new(0)}), Answer{Job: milvus.Job{
+			CollectionName: "ext_books", State: "RefreshInProgress", Progress: new(42), ExternalSource: source, StartTime: start,
 		}}, after(37 * time.Second)},
-		"new-state": {here, started(449503829274509318, "f3b9c8d7-1e2a-4c5b-8d9e-6a7b8c9d0e1f", "", 0, watch.Sight{}), Answer{Job: milvus.Job{
+		"new-state": {here, started("449503829274509318", "f3b9c8d7-1e2a-4c5b-8d9e-6a7b8c9d0e1f", "", 0, watch.Sight{}), Answer{Job: milvus.Job{
 			CollectionName: "ext_clicks", State: "RefreshQueued",
 		}}, after(0)},
 	}
@@ -106,7 +105,7 @@ func TestTheSamplesForSubscribersAreWhatThePollerPublishes(t *testing.T) {
 			if diff := cmp.Diff(want.JSON(), got.String()); diff != "" {
 				t.Errorf("detail (-want +got):\n%s", diff)
 			}
-			if sample.Source != "refresh-poller" || sample.DetailType != event.DetailType || !sample.Time.Equal(want.Time.Truncate(time.Second)) {
+			if sample.Source != "refresh-poller" || sample.DetailType != tt.message.Kind.DetailType() || !sample.Time.Equal(want.Time.Truncate(time.Second)) {
 				t.Errorf("from %s, %s, at %s", sample.Source, sample.DetailType, sample.Time)
 			}
 		})

@@ -16,8 +16,6 @@ import (
 	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
-	"refresh-poller/internal/event"
 )
 
 // Limits of one batch call.
@@ -115,18 +113,18 @@ func reenqueueParcel(it *item) parcel[sqstypes.SendMessageBatchRequestEntry] {
 }
 
 func (p *Poller) eventParcel(ctx context.Context, it *item) parcel[eventtypes.PutEventsRequestEntry] {
-	detail := it.decision.Event.JSON()
+	detail, detailType := it.decision.Event.JSON(), it.message.Kind.DetailType()
 	const timeBytes = 14
 	out := parcel[eventtypes.PutEventsRequestEntry]{
 		item: it,
 		entry: eventtypes.PutEventsRequestEntry{
 			EventBusName: &p.EventBusName,
 			Source:       &p.EventSource,
-			DetailType:   aws.String(event.DetailType),
+			DetailType:   &detailType,
 			Detail:       &detail,
 			Time:         &it.decision.Event.Time,
 		},
-		bytes: len(detail) + len(p.EventSource) + len(event.DetailType) + timeBytes,
+		bytes: len(detail) + len(p.EventSource) + len(detailType) + timeBytes,
 	}
 	if header := traceHeader(ctx); header != "" && len(header) <= maxTraceHeader {
 		out.entry.TraceHeader = &header

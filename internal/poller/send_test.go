@@ -142,7 +142,7 @@ func TestProgressThatFellBackAndIsSeenAgainIsTheSameEvent(t *testing.T) {
 	h.Settings.PublishProgress = true
 	progress := 50
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
-		return milvus.Job{State: milvus.StateInProgress, Progress: &progress}, nil
+		return milvus.Job{State: "RefreshInProgress", Progress: &progress}, nil
 	})
 	next := func() string { bodies := h.aws.bodies(jobQueue); return bodies[len(bodies)-1] }
 	h.handle(t, "6")

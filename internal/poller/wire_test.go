@@ -102,7 +102,7 @@ func TestWhatAWSGets(t *testing.T) {
 	entryAgain["MessageBody"] = regexp.MustCompile(`"seen":[0-9]{13}`).ReplaceAllString(entryAgain["MessageBody"].(string), `"seen":now`)
 	wantAgain := []any{map[string]any{
 		"Id": "0", "DelaySeconds": 286.0, // years after it began
-		"MessageBody": `{"jobId":6,"watch":{"version":1,"id":"1","since":1712832000000,"polls":1,"state":"RefreshInProgress","progress":42,"collectionName":"ext_books","startTime":1712832000000,"seen":now}}`,
+		"MessageBody": `{"jobId":6,"kind":"external_collection","watch":{"version":1,"id":"1","since":1712832000000,"polls":1,"state":"RefreshInProgress","progress":42,"collectionName":"ext_books","startTime":1712832000000,"seen":now}}`,
 	}}
 	if diff := cmp.Diff(wantAgain, again); diff != "" {
 		t.Error("re-enqueued", diff)

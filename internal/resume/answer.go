@@ -49,7 +49,7 @@ func Read(payload []byte) (Answer, error) {
 	}
 	a := Answer{
 		JobID: d.JobID, WatchID: d.Watch.ID, EventID: d.ID, State: d.State,
-		Completed: d.State == milvus.StateCompleted,
+		Completed: succeeded(d),
 		Output:    string(envelope.Detail),
 		Error:     cut(d.State, maxError),
 		Cause:     cut(d.Reason, maxCause),
@@ -63,6 +63,11 @@ func Read(payload []byte) (Answer, error) {
 	var err error
 	a.Token, err = token(d.Context)
 	return a, err
+}
+
+// succeeded goes by the outcome; a version before there was one knew refreshes only.
+func succeeded(d event.Detail) bool {
+	return d.Outcome == milvus.Succeeded || d.Outcome == "" && d.State == "RefreshCompleted"
 }
 
 // token returns the task token in a context. Not by a struct, for encoding/json

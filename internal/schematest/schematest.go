@@ -110,14 +110,15 @@ func compile(text, pointer string, strict bool) *jsonschema.Schema {
 }
 
 // closeObjects lets no object have other properties than those described. One
-// of which none is described, such as a context, stays open.
+// of which none is described, such as a context, stays open, and so does what has
+// no type, which only says more of an object that is described elsewhere.
 func closeObjects(node any) {
 	switch node := node.(type) {
 	case map[string]any:
 		for _, below := range node {
 			closeObjects(below)
 		}
-		if _, described := node["properties"].(map[string]any); described {
+		if _, described := node["properties"].(map[string]any); described && node["type"] != nil {
 			node["additionalProperties"] = false
 		}
 	case []any:

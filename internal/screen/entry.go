@@ -17,8 +17,9 @@ import (
 type entry struct {
 	message string
 	// jobID is empty if the line is not about the poll of a job.
-	jobID string
-	poll  int64
+	jobID   string
+	poll    int64
+	jobKind milvus.JobKind
 	// state is the last known, progress too; they are "" and -1 before.
 	state    string
 	progress int
@@ -34,6 +35,8 @@ func read(record slog.Record) entry {
 	e := entry{message: printable(record.Message), progress: -1, ended: true}
 	record.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
+		case "kind":
+			e.jobKind = milvus.JobKind(a.Value.String())
 		case "jobId":
 			e.jobID = printable(a.Value.String())
 		case "poll":
@@ -56,17 +59,13 @@ func read(record slog.Record) entry {
 	return e
 }
 
-// words are short for the states, and for the faults of a poll, whose kind says
-// more than the state before it.
+// words are short for the states that are the poller's, and for the faults of a
+// poll, whose kind says more than the state before it.
 var (
 	stateWords = map[string]string{
-		"":                     "waiting",
-		milvus.StatePending:    "pending",
-		milvus.StateInProgress: "in progress",
-		milvus.StateCompleted:  "completed",
-		milvus.StateFailed:     "failed",
-		event.StateNotFound:    "not found",
-		event.StateExpired:     "expired",
+		"":                  "waiting",
+		event.StateNotFound: "not found",
+		event.StateExpired:  "expired",
 	}
 	kindWords = map[milvus.Kind]string{
 		milvus.NotFound:  "not found yet",
@@ -79,7 +78,7 @@ func (e entry) word() string {
 	if e.kind != "" && !e.ended {
 		return cmp.Or(kindWords[e.kind], string(e.kind))
 	}
-	return cmp.Or(stateWords[e.state], e.state)
+	return cmp.Or(stateWords[e.state], e.jobKind.Words(e.state))
 }
 
 // remark is what there is to say beside the word.

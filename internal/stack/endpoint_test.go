@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"refresh-poller/internal/config"
+
+	"refresh-poller/internal/milvus"
 )
 
 // endpoints are what somebody may give as ClusterEndpoint, and whether template

@@ -157,7 +157,7 @@ func TestQueriesCompareWithValuesThatLinesHave(t *testing.T) {
 		"msg":           sortedKeys(messages),
 		"level":         {"DEBUG", "INFO", "WARN", "ERROR"},
 		"action":        {string(poller.Reenqueue), string(poller.Publish), string(poller.Reject)},
-		"state":         {milvus.StateCompleted, milvus.StateFailed, event.StateNotFound, event.StateExpired},
+		"state":         {"RefreshCompleted", "RefreshFailed", event.StateNotFound, event.StateExpired},
 		"errorKind":     {string(milvus.Temporary), string(milvus.NotFound), string(milvus.Refused), string(milvus.Throttled), string(milvus.Misconfigured)},
 		"type":          {"platform.report"},
 		"record.status": {"success"},

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"refresh-poller/internal/watch"
+
+	"refresh-poller/internal/milvus"
 )
 
-var watchMessage = watch.Message{JobID: 1, Watch: watch.State{ID: "watch-1", Since: time.Date(2024, 4, 11, 10, 40, 0, 0, time.UTC)}}
+var watchMessage = watch.Message{Kind: milvus.ExternalCollection, JobID: "1", Watch: watch.State{ID: "watch-1", Since: time.Date(2024, 4, 11, 10, 40, 0, 0, time.UTC)}}
 
 func runbook(t *testing.T) string {
 	t.Helper()

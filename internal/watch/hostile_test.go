@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"refresh-poller/internal/milvus"
 	"strings"
 	"testing"
 	"time"
@@ -129,15 +130,15 @@ func TestHostileBodiesAreRefusedInOneSentence(t *testing.T) {
 	maps.Copy(tests, hostile)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			m, err := Parse(tt.body, messageID, sent)
+			m, err := Parse(tt.body, messageID, sent, milvus.ExternalCollection)
 			if tt.fault == "" {
-				if err != nil || m.JobID != 1 || len(m.Body()) > 1000 {
-					t.Errorf("got job %d, %v", m.JobID, err)
+				if err != nil || m.JobID != "1" || len(m.Body()) > 1000 {
+					t.Errorf("got job %s, %v", m.JobID, err)
 				}
 				return
 			}
 			if err == nil {
-				t.Fatalf("accepted as job %d", m.JobID)
+				t.Fatalf("accepted as job %s", m.JobID)
 			}
 			if _, ok := errors.AsType[*Refusal](err); !ok || !strings.Contains(err.Error(), tt.fault) {
 				t.Errorf("the reason is %q, not %q", err, tt.fault)
@@ -176,11 +177,11 @@ func TestWhatIsNotReadMayBeOdd(t *testing.T) {
 	}
 	for name, body := range tests {
 		t.Run(name, func(t *testing.T) {
-			m, err := Parse(body, messageID, sent)
+			m, err := Parse(body, messageID, sent, milvus.ExternalCollection)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(Message{JobID: 1, Watch: State{ID: messageID, Since: sent}}, m); diff != "" {
+			if diff := cmp.Diff(Message{Kind: milvus.ExternalCollection, JobID: "1", Watch: State{ID: messageID, Since: sent}}, m); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -192,7 +193,7 @@ func TestAnOddContextIsHandedOnAsItIs(t *testing.T) {
 		`{"n":1e999999999}`, `{"n":[-9223372036854775808,9223372036854775807]}`, `{"k":1,"k":2}`, `{"k":"\uD83D\udd11\\ud83d"}`, `{"k":"\u0000\u001b[2J"}`,
 		`{"watch":{"version":2},"jobId":2}`, `{"a":` + nested("[", "", "]", 899) + `}`, "{\"\uFEFF\":\"\u202E\"}",
 	} {
-		m, err := Parse(`{"jobId":1,"context":`+context+`}`, messageID, sent)
+		m, err := Parse(`{"jobId":1,"context":`+context+`}`, messageID, sent, milvus.ExternalCollection)
 		if err != nil || string(m.Context) != context || !strings.Contains(m.Body(), `"context":`+context+`,`) {
 			t.Errorf("%.60s became %.100s, %v", context, m.Body(), err)
 		}
@@ -202,8 +203,8 @@ func TestAnOddContextIsHandedOnAsItIs(t *testing.T) {
 // What a running watch was given is not refused in the middle of its way.
 func TestTheContextOfARunningWatchIsTaken(t *testing.T) {
 	for _, context := range []string{`{"n":` + strings.Repeat("9", 10000) + `}`, `{"k":"\ud83d"}`} {
-		m := Message{JobID: 1, Context: json.RawMessage(context), Watch: State{ID: messageID, Since: sent}}
-		if got, err := Parse(m.Body(), "another", sent); err != nil || cmp.Diff(m, got) != "" {
+		m := Message{Kind: milvus.ExternalCollection, JobID: "1", Context: json.RawMessage(context), Watch: State{ID: messageID, Since: sent}}
+		if got, err := Parse(m.Body(), "another", sent, milvus.ExternalCollection); err != nil || cmp.Diff(m, got) != "" {
 			t.Errorf("%.60s became %+v, %v", context, got, err)
 		}
 	}
@@ -216,7 +217,7 @@ func TestAForgedWatchIsBounded(t *testing.T) {
 		"lastError":"%s","state":"%[3]s","collectionName":"%[3]s","progress":100,"startTime":%d,"seen":%[4]d,
 		"reason":"%[3]s","externalSource":"%[5]s","notFound":%[4]d,"unexplained":%[4]d,"overdue":%[4]d}}`,
 		strings.Repeat("a", 128), sent.Add(time.Minute).UnixMilli(), text, int64(maxUnixMilli), strings.Repeat("x", maxSource))
-	m, err := Parse(forged, messageID, sent)
+	m, err := Parse(forged, messageID, sent, milvus.ExternalCollection)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +227,7 @@ func TestAForgedWatchIsBounded(t *testing.T) {
 	m.Watch.Polls++
 	m.Watch.Failures++
 	m.Watch.Restarts++
-	if again, err := Parse(m.Body(), "another", sent.Add(time.Hour)); err != nil || cmp.Diff(m, again) != "" {
+	if again, err := Parse(m.Body(), "another", sent.Add(time.Hour), milvus.ExternalCollection); err != nil || cmp.Diff(m, again) != "" {
 		t.Errorf("the next poll reads %+v, %v", again, err)
 	}
 }
@@ -239,7 +240,7 @@ func BenchmarkParseHostile(b *testing.B) {
 				b.SetBytes(int64(size))
 				b.ReportAllocs()
 				for b.Loop() {
-					Parse(body, messageID, sent)
+					Parse(body, messageID, sent, milvus.ExternalCollection)
 				}
 			})
 		}

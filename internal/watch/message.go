@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"refresh-poller/internal/milvus"
 )
 
 // Limits of a message.
@@ -26,8 +28,9 @@ const (
 
 // Message is what one message of JobQueue says.
 type Message struct {
-	// JobID is positive.
-	JobID int64
+	// Kind is the job's; JobID is one of its ids, an int64 in digits.
+	Kind  milvus.JobKind
+	JobID string
 	// Context is the producer's JSON object, or nil.
 	Context json.RawMessage
 	// Deadline is how long the producer lets the watch last, 1 s to
@@ -40,10 +43,14 @@ type Message struct {
 
 const forms = `send the job id alone, {"jobId": …}, the refresh endpoint's response, or an EventBridge event with one of these objects as its detail`
 
+// Ref names the job.
+func (m Message) Ref() milvus.Ref { return milvus.Ref{Kind: m.Kind, ID: m.JobID} }
+
 // Parse reads the body of the message with that id, sent at that time (SQS's
-// SentTimestamp). The error is one sentence that says what is wrong and what is
-// right; it repeats nothing of the body but numbers.
-func Parse(body, id string, sent time.Time) (Message, error) {
+// SentTimestamp). The kind is that of a new watch whose message names none. The
+// error is one sentence that says what is wrong and what is right; it repeats
+// nothing of the body but numbers.
+func Parse(body, id string, sent time.Time, kind milvus.JobKind) (Message, error) {
 	trimmed := strings.TrimSpace(body)
 	var m Message
 	var err error
@@ -55,9 +62,10 @@ func Parse(body, id string, sent time.Time) (Message, error) {
 	case strings.HasPrefix(trimmed, "\uFEFF"):
 		return Message{}, refuse("the body begins with a byte order mark: leave it out")
 	case trimmed[0] == '{':
-		m, err = parseObject(json.RawMessage(trimmed))
+		m, err = parseObject(json.RawMessage(trimmed), kind)
 	default:
-		m.JobID, err = parseBareID(trimmed)
+		m.Kind = kind
+		m.JobID, err = parseBareID(trimmed, kind)
 	}
 	if err != nil {
 		return Message{}, err
@@ -76,11 +84,12 @@ func Parse(body, id string, sent time.Time) (Message, error) {
 // Body returns the message in the object form, whatever form came in.
 func (m Message) Body() string {
 	object := struct {
-		JobID           int64           `json:"jobId"`
+		JobID           jobID           `json:"jobId"`
+		Kind            milvus.JobKind  `json:"kind"`
 		Context         json.RawMessage `json:"context,omitempty"`
 		DeadlineSeconds int64           `json:"deadlineSeconds,omitempty"`
 		Watch           stateJSON       `json:"watch"`
-	}{m.JobID, m.Context, int64(m.Deadline / time.Second), m.Watch.json()}
+	}{jobID(m.Ref()), m.Kind, m.Context, int64(m.Deadline / time.Second), m.Watch.json(m.version())}
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	// Escaping would make a context longer than its producer was allowed.

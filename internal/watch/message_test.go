@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
+	"refresh-poller/internal/milvus"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	exactID   = 449503829274509313 // no float64 holds it
+	exactID   = "449503829274509313" // no float64 holds it
 	messageID = "059f36b4-87a3-44ab-83d2-661975830a7d"
 )
 
@@ -23,17 +23,17 @@ var sent = time.UnixMilli(1712832000123).UTC()
 
 func TestEveryFormStartsAWatch(t *testing.T) {
 	begun := State{ID: messageID, Since: sent}
-	plain := Message{JobID: exactID, Watch: begun}
+	plain := Message{Kind: milvus.ExternalCollection, JobID: exactID, Watch: begun}
 	tests := map[string]struct {
 		body string
 		want Message
 	}{
 		"a bare id":                        {"449503829274509313", plain},
 		"white space around a bare id":     {" \t\r\n449503829274509313\n", plain},
-		"the smallest id":                  {"1", Message{JobID: 1, Watch: begun}},
-		"the largest id":                   {"9223372036854775807", Message{JobID: math.MaxInt64, Watch: begun}},
+		"the smallest id":                  {"1", Message{Kind: milvus.ExternalCollection, JobID: "1", Watch: begun}},
+		"the largest id":                   {"9223372036854775807", Message{Kind: milvus.ExternalCollection, JobID: "9223372036854775807", Watch: begun}},
 		"an object":                        {`{"jobId": 449503829274509313}`, plain},
-		"the largest id in an object":      {`{"jobId":9223372036854775807}`, Message{JobID: math.MaxInt64, Watch: begun}},
+		"the largest id in an object":      {`{"jobId":9223372036854775807}`, Message{Kind: milvus.ExternalCollection, JobID: "9223372036854775807", Watch: begun}},
 		"an object with a string":          {`{"jobId": "449503829274509313"}`, plain},
 		"a string":                         {` "449503829274509313" `, plain},
 		"a string with an escaped digit":   {`"\u003449503829274509313"`, plain},
@@ -48,20 +48,20 @@ func TestEveryFormStartsAWatch(t *testing.T) {
 		"an event with a refresh response": {`{"source": "x", "detail": {"code": 0, "data": {"jobId": 449503829274509313}}}`, plain},
 		"context and deadline": {
 			`{"jobId": 449503829274509313, "context": {"a": [1e400, "<é>"]}, "deadlineSeconds": 60}`,
-			Message{JobID: exactID, Watch: begun, Deadline: time.Minute, Context: json.RawMessage(`{"a": [1e400, "<é>"]}`)},
+			Message{Kind: milvus.ExternalCollection, JobID: exactID, Watch: begun, Deadline: time.Minute, Context: json.RawMessage(`{"a": [1e400, "<é>"]}`)},
 		},
 		"context beside a refresh response": {
 			`{"code": 0, "data": {"jobId": 449503829274509313}, "context": {"a": 1}, "deadlineSeconds": 5}`,
-			Message{JobID: exactID, Watch: begun, Deadline: 5 * time.Second, Context: json.RawMessage(`{"a": 1}`)},
+			Message{Kind: milvus.ExternalCollection, JobID: exactID, Watch: begun, Deadline: 5 * time.Second, Context: json.RawMessage(`{"a": 1}`)},
 		},
 		"context and deadline in an event": {
 			`{"detail": {"jobId": 449503829274509313, "context": {}, "deadlineSeconds": 1209600}}`,
-			Message{JobID: exactID, Watch: begun, Deadline: MaxDeadline, Context: json.RawMessage(`{}`)},
+			Message{Kind: milvus.ExternalCollection, JobID: exactID, Watch: begun, Deadline: MaxDeadline, Context: json.RawMessage(`{}`)},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := Parse(tt.body, messageID, sent)
+			got, err := Parse(tt.body, messageID, sent, milvus.ExternalCollection)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -179,7 +179,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"watch string":                {watch(`"x"`), "watch can't be read"},
 		"watch of wrong types":        {watch(`{"version": "1"}`), "watch can't be read"},
 		"watch unversioned":           {watch(`{"id": "a", "since": 1}`), "version 0"},
-		"watch of a later version":    {watch(`{"version": 2, "id": "a", "since": 1}`), "version 2"},
+		"watch of a later version":    {watch(`{"version": 3, "id": "a", "since": 1}`), "version 3"},
 		"watch without id":            {watch(`{"version": 1, "since": 1}`), "watch.id"},
 		"watch without since":         {watch(`{"version": 1, "id": "a"}`), "a time that is none"},
 		"watch from the future":       {watch(fmt.Sprintf(`{"version": 1, "id": "a", "since": %d}`, sent.Add(2*time.Minute).UnixMilli())), "later than the message"},
@@ -192,7 +192,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			m, err := Parse(tt.body, messageID, sent)
+			m, err := Parse(tt.body, messageID, sent, milvus.ExternalCollection)
 			if err == nil {
 				t.Fatalf("accepted as %+v", m)
 			}
@@ -222,7 +222,7 @@ func TestAContextOfTheLargestSizeSurvivesEveryPoll(t *testing.T) {
 	filler += strings.Repeat("x", limit-len(filler))
 	body := `{"jobId":1,"context":{"k": "` + filler + `"}}`
 	for range 3 {
-		m, err := Parse(body, messageID, sent)
+		m, err := Parse(body, messageID, sent, milvus.ExternalCollection)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestAContextOfTheLargestSizeSurvivesEveryPoll(t *testing.T) {
 
 func TestAMessageComesBackAsItWasSent(t *testing.T) {
 	want := Message{
-		JobID: exactID, Deadline: time.Hour, Context: json.RawMessage(`{"n":18446744073709551616,"s":"<a>"}`),
+		Kind: milvus.ExternalCollection, JobID: exactID, Deadline: time.Hour, Context: json.RawMessage(`{"n":18446744073709551616,"s":"<a>"}`),
 		Watch: State{
 			ID: messageID, Since: sent, Polls: 7, Failures: 2, LastError: "no answer", Restarts: 1,
 			Job: Sight{State: "RefreshInProgress", Progress: new(0), CollectionName: "ext_books", StartTime: sent, SeenAt: sent.Add(time.Minute)},
@@ -247,7 +247,7 @@ func TestAMessageComesBackAsItWasSent(t *testing.T) {
 	if !strings.Contains(body, `"jobId":449503829274509313,`) {
 		t.Errorf("the id is not exact in %s", body)
 	}
-	got, err := Parse(body, "another id", sent.Add(time.Hour))
+	got, err := Parse(body, "another id", sent.Add(time.Hour), milvus.ExternalCollection)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,20 +258,20 @@ func TestAMessageComesBackAsItWasSent(t *testing.T) {
 
 func TestAStateThatCanBeWrittenCanBeRead(t *testing.T) {
 	long := strings.Repeat("é", 1000)
-	m := Message{JobID: 1, Watch: State{ID: "a", Since: sent, LastError: "x" + long, Job: Sight{State: long, CollectionName: long}}}
+	m := Message{Kind: milvus.ExternalCollection, JobID: "1", Watch: State{ID: "a", Since: sent, LastError: "x" + long, Job: Sight{State: long, CollectionName: long}}}
 	schematest.Message(t, m.Body())
-	if _, err := Parse(m.Body(), messageID, sent); err != nil {
+	if _, err := Parse(m.Body(), messageID, sent, milvus.ExternalCollection); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestCharactersThatSQSRefusesAreEscaped(t *testing.T) {
-	want := Message{JobID: 1, Watch: State{ID: "a\uFFFE", Since: sent, LastError: "b\uFFFF"}}
+	want := Message{Kind: milvus.ExternalCollection, JobID: "1", Watch: State{ID: "a\uFFFE", Since: sent, LastError: "b\uFFFF"}}
 	body := want.Body()
 	if strings.ContainsAny(body, "\uFFFE\uFFFF") {
 		t.Errorf("the body is %q", body)
 	}
-	got, err := Parse(body, "x", sent)
+	got, err := Parse(body, "x", sent, milvus.ExternalCollection)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
@@ -281,31 +281,31 @@ func FuzzParse(f *testing.F) {
 	for _, body := range []string{
 		"449503829274509313", `{"jobId": "9223372036854775807", "context": {"a": 1}, "deadlineSeconds": 5}`,
 		`{"code": 0, "data": {"jobId": 1}}`, `{"detail": {"jobId": 1}}`, `{"code": 1100, "message": "x"}`,
-		Message{JobID: 1, Watch: State{ID: "a", Since: sent, Job: Sight{Progress: new(3)}}}.Body(),
+		Message{Kind: milvus.ExternalCollection, JobID: "1", Watch: State{ID: "a", Since: sent, Job: Sight{Progress: new(3)}}}.Body(),
 		"", "-1", "٤", "1e9", `{"jobId":1,"jobId":2}`, `{"jobId":1,"watch":{"version":1}}`, "{\"jobId\":1}\xff", `{"detail":"`,
 	} {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		m, err := Parse(body, messageID, sent)
+		m, err := Parse(body, messageID, sent, milvus.ExternalCollection)
 		if err != nil {
 			if _, ok := errors.AsType[*Refusal](err); !ok {
 				t.Fatalf("%T is no refusal", err)
 			}
 			return
 		}
-		if m.JobID <= 0 || m.Watch.ID == "" {
+		if m.JobID == "" || !m.Kind.Known() || m.Watch.ID == "" {
 			t.Fatalf("accepted %+v", m)
 		}
 		if !strings.Contains(body, fmt.Sprint(m.JobID)) && !strings.Contains(body, `\u`) {
-			t.Fatalf("the id %d does not stand in the body", m.JobID)
+			t.Fatalf("the id %s does not stand in the body", m.JobID)
 		}
 		// Of a watch, which is the poller's own, more is read than is written.
 		if err := schematest.MessageFault(body); err != nil && m.Watch.ID == messageID {
 			t.Fatalf("the schema refuses what is accepted: %v", err)
 		}
 		schematest.Message(t, m.Body())
-		again, err := Parse(m.Body(), "another", sent)
+		again, err := Parse(m.Body(), "another", sent, milvus.ExternalCollection)
 		if err != nil {
 			t.Fatalf("what was written can't be read: %v", err)
 		}

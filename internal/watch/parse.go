@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"refresh-poller/internal/milvus"
 )
 
 // Refusal is why a body can't be read, in one sentence.
@@ -22,21 +24,21 @@ func refuse(format string, args ...any) error {
 }
 
 // parseObject reads the three forms that are objects.
-func parseObject(raw json.RawMessage) (Message, error) {
+func parseObject(raw json.RawMessage, kind milvus.JobKind) (Message, error) {
 	if err := json.Unmarshal(raw, new(json.RawMessage)); err != nil {
 		return Message{}, refuse("the body is not valid JSON (%v): %s", err, forms)
 	}
-	body, err := fields(raw, "jobId", "context", "deadlineSeconds", "watch", "code", "data", "detail")
+	body, err := fields(raw, append(options, "jobId", "code", "data", "detail")...)
 	if err != nil {
 		return Message{}, err
 	}
 	switch detail, isEvent := body["detail"]; {
 	case body["jobId"] != nil:
-		return parseRequest(body)
+		return parseRequest(body, kind)
 	case body["code"] != nil || body["data"] != nil:
-		return parseRefreshResponse(body)
+		return parseRefreshResponse(body, kind)
 	case isEvent && detail[0] == '{':
-		return parseDetail(detail)
+		return parseDetail(detail, kind)
 	case isEvent:
 		return Message{}, refuse("detail is %s: %s", typeOf(detail), forms)
 	}
@@ -45,30 +47,36 @@ func parseObject(raw json.RawMessage) (Message, error) {
 
 // parseDetail reads the detail of an EventBridge event, which is one of the
 // other objects, but not an event again.
-func parseDetail(raw json.RawMessage) (Message, error) {
-	detail, err := fields(raw, "jobId", "context", "deadlineSeconds", "watch", "code", "data")
+func parseDetail(raw json.RawMessage, kind milvus.JobKind) (Message, error) {
+	detail, err := fields(raw, append(options, "jobId", "code", "data")...)
 	switch {
 	case err != nil:
 		return Message{}, err
 	case detail["jobId"] != nil:
-		return parseRequest(detail)
+		return parseRequest(detail, kind)
 	case detail["code"] != nil || detail["data"] != nil:
-		return parseRefreshResponse(detail)
+		return parseRefreshResponse(detail, kind)
 	}
 	return Message{}, refuse("detail has no jobId: %s", forms)
 }
 
 // parseRequest reads {"jobId": …, "context": …, "deadlineSeconds": …, "watch": …}.
-func parseRequest(body map[string]json.RawMessage) (m Message, err error) {
-	if m, err = parseOptions(body); err == nil {
-		m.JobID, err = parseID(body["jobId"])
+func parseRequest(body map[string]json.RawMessage, kind milvus.JobKind) (m Message, err error) {
+	if m, err = parseOptions(body, kind); err == nil {
+		m.JobID, err = parseID(body["jobId"], m.Kind)
 	}
 	return m, err
 }
 
-// parseOptions reads what may stand beside the job. One that is null is not given.
-func parseOptions(body map[string]json.RawMessage) (m Message, err error) {
+// options are the keys that may stand beside the job's.
+var options = []string{"kind", "context", "deadlineSeconds", "watch"}
+
+// parseOptions reads them. One that is null is not given.
+func parseOptions(body map[string]json.RawMessage, kind milvus.JobKind) (m Message, err error) {
 	_, running := given(body, "watch")
+	if m.Kind, err = parseKind(body, running, kind); err != nil {
+		return Message{}, err
+	}
 	if raw, ok := given(body, "context"); ok {
 		if m.Context, err = parseContext(raw, running); err != nil {
 			return Message{}, err
@@ -89,6 +97,21 @@ func parseOptions(body map[string]json.RawMessage) (m Message, err error) {
 	return m, nil
 }
 
+// parseKind returns the kind that a message names, or else the stack's; that of a
+// running watch, which an older version may have sent on, is ExternalCollection.
+func parseKind(body map[string]json.RawMessage, running bool, stacks milvus.JobKind) (milvus.JobKind, error) {
+	raw, ok := given(body, "kind")
+	switch {
+	case ok && raw[0] == '"' && milvus.JobKind(unquote(raw)).Known():
+		return milvus.JobKind(unquote(raw)), nil
+	case ok:
+		return "", refuse("kind is not one of %s", milvus.KindNames())
+	case running:
+		return milvus.ExternalCollection, nil
+	}
+	return stacks, nil
+}
+
 func given(body map[string]json.RawMessage, option string) (json.RawMessage, bool) {
 	raw, ok := body[option]
 	return raw, ok && string(raw) != "null"
@@ -96,7 +119,7 @@ func given(body map[string]json.RawMessage, option string) (json.RawMessage, boo
 
 // parseRefreshResponse reads {"code": 0, "data": {"jobId": …}}. A producer may
 // have put a context beside them.
-func parseRefreshResponse(body map[string]json.RawMessage) (m Message, err error) {
+func parseRefreshResponse(body map[string]json.RawMessage, kind milvus.JobKind) (m Message, err error) {
 	switch code := strings.Trim(string(body["code"]), `"`); {
 	case body["code"] == nil:
 		return Message{}, refuse("the body has data but no code: %s", forms)
@@ -115,8 +138,8 @@ func parseRefreshResponse(body map[string]json.RawMessage) (m Message, err error
 	if data["jobId"] == nil {
 		return Message{}, refuse("the refresh endpoint's response has no data.jobId: %s", forms)
 	}
-	if m, err = parseOptions(body); err == nil {
-		m.JobID, err = parseID(data["jobId"])
+	if m, err = parseOptions(body, kind); err == nil {
+		m.JobID, err = parseID(data["jobId"], m.Kind)
 	}
 	return m, err
 }

@@ -3,6 +3,7 @@ package watch
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"refresh-poller/internal/milvus"
 	"regexp"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ func wantAgreement(t *testing.T, text string) {
 	for _, id := range []string{text, string(quoted)} {
 		for _, form := range idForms {
 			body := strings.Replace(form, "%", id, 1)
-			_, refusal := Parse(body, messageID, sent)
+			_, refusal := Parse(body, messageID, sent, milvus.ExternalCollection)
 			fault := schematest.MessageFault(body)
 			warned := id == text && whole.MatchString(text) && strings.ContainsAny(text, ".eE") || id != text && nineteen.MatchString(text)
 			if (refusal == nil) != (fault == nil) && (fault != nil || !warned) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"refresh-poller/internal/milvus"
 )
 
 // State is the poller's memory of a watch. SQS is its only store: it travels in
@@ -46,7 +48,20 @@ type Sight struct {
 	SeenAt time.Time
 }
 
-const stateVersion = 1
+// The versions of a state. One that knows no kinds, and takes every job for a
+// refresh, refuses the second.
+const (
+	refreshVersion = 1
+	kindsVersion   = 2
+)
+
+// version is that of the message's state.
+func (m Message) version() int {
+	if m.Kind == milvus.ExternalCollection && m.Ref().Number() {
+		return refreshVersion
+	}
+	return kindsVersion
+}
 
 // stateJSON is the key "watch" of a body:
 //
@@ -98,9 +113,9 @@ func exact(object json.RawMessage) bool {
 	return true
 }
 
-func (s State) json() stateJSON {
+func (s State) json(version int) stateJSON {
 	return stateJSON{
-		Version: stateVersion, ID: s.ID, Since: s.Since.UnixMilli(),
+		Version: version, ID: s.ID, Since: s.Since.UnixMilli(),
 		Polls: s.Polls, Failures: s.Failures, LastError: Bounded(s.LastError),
 		State: Bounded(s.Job.State), Progress: s.Job.Progress, CollectionName: Bounded(s.Job.CollectionName),
 		StartTime: millis(s.Job.StartTime), Seen: millis(s.Job.SeenAt), Restarts: s.Restarts,
@@ -154,8 +169,8 @@ func parseState(raw json.RawMessage) (State, error) {
 	switch {
 	case !exact(raw):
 		return State{}, refuse("watch holds a key twice, or in other letters: %s", right)
-	case j.Version != stateVersion:
-		return State{}, refuse("watch has version %d, not %d: %s", j.Version, stateVersion, right)
+	case j.Version != refreshVersion && j.Version != kindsVersion:
+		return State{}, refuse("watch has version %d, not %d or %d: %s", j.Version, refreshVersion, kindsVersion, right)
 	case j.ID == "" || len(j.ID) > 128:
 		return State{}, refuse("watch.id is not 1 to 128 bytes long: %s", right)
 	case j.Since <= 0 || slices.Min(times) < 0 || max(j.Since, slices.Max(times)) > maxUnixMilli:
