@@ -314,3 +314,85 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAMessageIsOfAKind(t *testing.T) {
+	const state = `"watch":{"version":%d,"id":"a","since":1}`
+	running := func(version int) string { return fmt.Sprintf(state, version) }
+	tests := map[string]struct {
+		stack milvus.JobKind
+		body  string
+		want  milvus.Ref
+	}{
+		"the stack's":                    {"import", "7", milvus.Ref{Kind: "import", ID: "7"}},
+		"the stack's, in an object":      {"import", `{"jobId":7}`, milvus.Ref{Kind: "import", ID: "7"}},
+		"the stack's, if null":           {"import", `{"jobId":7,"kind":null}`, milvus.Ref{Kind: "import", ID: "7"}},
+		"its own":                        {"cloud", `{"jobId":"7","kind":"snapshot"}`, milvus.Ref{Kind: "snapshot", ID: "7"}},
+		"its own, with an escape":        {"cloud", `{"jobId":"7","kind":"snap\u0073hot"}`, milvus.Ref{Kind: "snapshot", ID: "7"}},
+		"its own, in an event":           {"cloud", `{"detail":{"jobId":7,"kind":"import"}}`, milvus.Ref{Kind: "import", ID: "7"}},
+		"its own, beside a response":     {"cloud", `{"code":0,"data":{"jobId":"7"},"kind":"import"}`, milvus.Ref{Kind: "import", ID: "7"}},
+		"a refresh, if it runs already":  {"cloud", `{"jobId":7,` + running(1) + `}`, milvus.Ref{Kind: milvus.ExternalCollection, ID: "7"}},
+		"its own, though it runs":        {"cloud", `{"jobId":7,"kind":"import",` + running(2) + `}`, milvus.Ref{Kind: "import", ID: "7"}},
+		"a text, alone":                  {"cloud", "job-0a_1-B", milvus.Ref{Kind: "cloud", ID: "job-0a_1-B"}},
+		"a text, as a JSON string":       {"cloud", `"job-0a_1-B"`, milvus.Ref{Kind: "cloud", ID: "job-0a_1-B"}},
+		"digits that are a text":         {"cloud", `"007"`, milvus.Ref{Kind: "cloud", ID: "007"}},
+		"a text of a refresh":            {milvus.ExternalCollection, "job-0a1B", milvus.Ref{Kind: milvus.ExternalCollection, ID: "job-0a1B"}},
+		"a text of a refresh, in object": {milvus.ExternalCollection, `{"jobId":"job-0a1B"}`, milvus.Ref{Kind: milvus.ExternalCollection, ID: "job-0a1B"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			m, err := Parse(tt.body, messageID, sent, tt.stack)
+			if err != nil || m.Ref() != tt.want {
+				t.Fatalf("got %+v, %v, want %+v", m.Ref(), err, tt.want)
+			}
+			again, err := Parse(m.Body(), "another", sent, "snapshot")
+			if diff := cmp.Diff(m, again); err != nil || diff != "" {
+				t.Errorf("the next poll reads %s as another: %v %s", m.Body(), err, diff)
+			}
+			schematest.Message(t, m.Body())
+		})
+	}
+}
+
+func TestAnIDOfAnotherKindIsRefused(t *testing.T) {
+	tests := map[string]struct {
+		stack       milvus.JobKind
+		body, fault string
+	}{
+		"a kind that is none":           {"import", `{"jobId":7,"kind":"Import"}`, "kind is not one of external_collection, import, snapshot, cloud"},
+		"a kind that is no text":        {"import", `{"jobId":7,"kind":7}`, "kind is not one of "},
+		"a kind twice":                  {"import", `{"jobId":7,"kind":"import","kind":"cloud"}`, "kind stands twice"},
+		"a text of an import":           {"import", `{"jobId":"job-a"}`, "jobId is not a number"},
+		"a text of an import, alone":    {"import", `job-a`, "the body is neither a job id"},
+		"a number of a cloud job":       {"cloud", `{"jobId":7}`, "jobId is a number: a job id of cloud is a string"},
+		"a number, alone":               {"cloud", `7`, "the body is a number"},
+		"a path":                        {"cloud", `"a/b"`, "the body is a string"},
+		"a path in an object":           {"cloud", `{"jobId":"../b"}`, "jobId is no such id: a job id of cloud is a string"},
+		"a text that is too long":       {"cloud", `{"jobId":"` + strings.Repeat("a", 129) + `"}`, "jobId is no such id"},
+		"a dash at first":               {"cloud", `{"jobId":"-a"}`, "jobId is no such id"},
+		"a line feed":                   {"cloud", `{"jobId":"a\n"}`, "jobId is no such id"},
+		"an empty text":                 {"cloud", `{"jobId":""}`, "jobId is no such id"},
+		"a text of a refresh, too long": {milvus.ExternalCollection, `{"jobId":"job-` + strings.Repeat("a", 65) + `"}`, "jobId is not a number"},
+		"another text of a refresh":     {milvus.ExternalCollection, `{"jobId":"job_a"}`, "jobId is not a number"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			m, err := Parse(tt.body, messageID, sent, tt.stack)
+			if err == nil || !strings.Contains(err.Error(), tt.fault) {
+				t.Errorf("%+v, %v, want %q", m.Ref(), err, tt.fault)
+			}
+		})
+	}
+}
+
+// An older version reads what bears version 1, and takes it for a refresh.
+func TestWhatAnOlderVersionWouldMisreadBearsAnotherVersion(t *testing.T) {
+	for ref, want := range map[milvus.Ref]int{
+		{Kind: milvus.ExternalCollection, ID: "7"}: 1, {Kind: milvus.ExternalCollection, ID: "job-7"}: 2,
+		{Kind: "import", ID: "7"}: 2, {Kind: "snapshot", ID: "7"}: 2, {Kind: "cloud", ID: "7"}: 2,
+	} {
+		m := Message{Kind: ref.Kind, JobID: ref.ID, Watch: State{ID: "a", Since: sent}}
+		if !strings.Contains(m.Body(), fmt.Sprintf(`"watch":{"version":%d,`, want)) {
+			t.Errorf("%s, want version %d", m.Body(), want)
+		}
+	}
+}

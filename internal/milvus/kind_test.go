@@ -1,0 +1,195 @@
+package milvus
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Of every kind: what it asks, and what it makes of the answer at each stage.
+func TestEachKindIsAskedAndReadInItsOwnWay(t *testing.T) {
+	at := time.Date(2024, 4, 11, 10, 40, 0, 0, time.UTC)
+	tests := []struct {
+		name    string
+		ref     Ref
+		request string // method, path, body
+		data    string
+		want    Job
+	}{
+		{
+			"a refresh", Ref{ExternalCollection, "449503829274509313"},
+			`POST /v2/vectordb/jobs/external_collection/describe {"jobId": 449503829274509313}`,
+			`{"jobId": 449503829274509313, "state": "RefreshInProgress", "progress": 42, "collectionName": "ext_books", "externalSource": "s3://books", "startTime": 1712832000000}`,
+			Job{State: "RefreshInProgress", Progress: new(42), CollectionName: "ext_books", ExternalSource: "s3://books", StartTime: at},
+		},
+		{
+			"a refresh with a text for its id", Ref{ExternalCollection, "job-0a1B"},
+			`POST /v2/vectordb/jobs/external_collection/describe {"jobId": "job-0a1B"}`,
+			`{"jobId": "job-0a1B", "state": "RefreshFailed", "reason": "no such object"}`,
+			Job{State: "RefreshFailed", Outcome: Failed, Reason: "no such object"},
+		},
+		{
+			"a refresh that has failed, and not said why", Ref{ExternalCollection, "1"},
+			`POST /v2/vectordb/jobs/external_collection/describe {"jobId": 1}`,
+			`{"jobId": 1, "state": "RefreshFailed", "startTime": 1712832000000, "endTime": 0}`,
+			Job{State: "RefreshFailed", Outcome: Failed, Unexplained: true, StartTime: at},
+		},
+		{
+			"an import", Ref{"import", "9223372036854775807"},
+			`POST /v2/vectordb/jobs/import/describe {"jobId": "9223372036854775807"}`,
+			`{"jobId": "9223372036854775807", "state": "Completed", "progress": 100, "collectionName": "books", "importedRows": 9223372036854775807, "totalRows": 9223372036854775807,
+			  "createTime": "2024-04-11T10:40:00Z", "completeTime": "2024-04-11T12:41:00+02:00", "details": [{"fileName": "a"}]}`,
+			Job{State: "Completed", Outcome: Succeeded, Progress: new(100), CollectionName: "books", ImportedRows: new(int64(9223372036854775807)), TotalRows: new(int64(9223372036854775807)), StartTime: at, EndTime: at.Add(time.Minute)},
+		},
+		{
+			"an import that waits for its commit", Ref{"import", "7"},
+			`POST /v2/vectordb/jobs/import/describe {"jobId": "7"}`,
+			`{"jobId": "7", "state": "Uncommitted", "progress": 100, "completeTime": ""}`,
+			Job{State: "Uncommitted", Outcome: AwaitingCommit, Progress: new(100)},
+		},
+		{
+			"an import that failed", Ref{"import", "7"},
+			`POST /v2/vectordb/jobs/import/describe {"jobId": "7"}`,
+			`{"jobId": "7", "state": "Failed", "progress": 0, "reason": "bad file", "importedRows": 0}`,
+			Job{State: "Failed", Outcome: Failed, Progress: new(0), Reason: "bad file", ImportedRows: new(int64(0))},
+		},
+		{
+			"a restore", Ref{"snapshot", "8"},
+			`POST /v2/vectordb/jobs/snapshot/describe {"jobId": "8"}`,
+			`{"jobId": 8, "state": "RestoreSnapshotCompleted", "progress": 100, "reason": "", "startTime": 1712832000000, "timeCost": 61000}`,
+			Job{State: "RestoreSnapshotCompleted", Outcome: Succeeded, Progress: new(100), StartTime: at, EndTime: at.Add(61 * time.Second)},
+		},
+		{
+			"a restore without segments that has not ended", Ref{"snapshot", "8"},
+			`POST /v2/vectordb/jobs/snapshot/describe {"jobId": "8"}`,
+			`{"jobId": 8, "state": "RestoreSnapshotExecuting", "progress": 100, "reason": "", "startTime": 1712832000000, "timeCost": 61000}`,
+			Job{State: "RestoreSnapshotExecuting", Progress: new(100), StartTime: at},
+		},
+		{
+			"a job of the control plane", Ref{"cloud", "job-0a_1-B"},
+			`GET /v2/jobs/job-0a_1-B `,
+			`{"jobId": "job-0a_1-B", "type": "BACKUP", "status": "CANCELED", "progress": "42", "reason": "by a user", "startTime": "2024-04-11T10:40:00Z", "endTime": "2024-04-11T10:41:00Z", "state": "RefreshCompleted"}`,
+			Job{State: "CANCELED", Outcome: Canceled, Type: "BACKUP", Progress: new(42), Reason: "by a user", StartTime: at, EndTime: at.Add(time.Minute)},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var request string
+			c := startCluster(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				request = r.Method + " " + r.RequestURI + " " + string(body)
+				fmt.Fprintf(w, `{"code": 0, "data": %s}`, tt.data)
+			})
+			got, err := c.Describe(t.Context(), apiKey, tt.ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if request != tt.request {
+				t.Errorf("asked %s, want %s", request, tt.request)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestOfEachKindOnlyItsOwnEndsAreTerminal(t *testing.T) {
+	ends := map[JobKind]string{
+		ExternalCollection: "RefreshCompleted RefreshFailed",
+		"import":           "Completed Failed Uncommitted",
+		"snapshot":         "RestoreSnapshotCompleted RestoreSnapshotFailed",
+		"cloud":            "SUCCESSFUL FAILED CANCELED",
+	}
+	states := strings.Fields(`RefreshPending RefreshInProgress RefreshCompleted RefreshFailed Pending Importing PreImporting Sorting IndexBuilding
+		Committing Completed Failed Uncommitted RestoreSnapshotNone RestoreSnapshotPending RestoreSnapshotExecuting RestoreSnapshotCompleted
+		RestoreSnapshotFailed PENDING IN_PROGRESS CANCELING SUCCESSFUL FAILED CANCELED refreshcompleted New`)
+	for _, kind := range JobKinds() {
+		var got []string
+		for _, state := range states {
+			if kind.Outcome(state) != "" {
+				got = append(got, state)
+			}
+		}
+		if strings.Join(got, " ") != ends[kind] {
+			t.Errorf("%s ends by %s", kind, got)
+		}
+	}
+}
+
+func TestEachKindKnowsItsOwnNotFound(t *testing.T) {
+	tests := []struct {
+		ref     Ref
+		status  int
+		code    int64
+		message string
+		want    ErrorKind
+	}{
+		{Ref{ExternalCollection, "1"}, 200, 1100, "refresh job 1 not found", NotFound},
+		{Ref{ExternalCollection, "1"}, 200, 2101, "refresh job 1 not found", Temporary},
+		{Ref{ExternalCollection, "job-a"}, 200, 65535, "job job-a not found", NotFound},
+		{Ref{"import", "1"}, 200, 2101, "import job does not exist, jobID=1", NotFound},
+		{Ref{"import", "1"}, 200, 2101, "import job does not exist, jobID=12", Temporary},
+		{Ref{"import", "1"}, 200, 2101, "import job does not exist, jobID=12, not jobID=1: import failed", NotFound},
+		{Ref{"import", "1"}, 200, 2101, "import failed, jobID=1", Temporary},
+		{Ref{"import", "1"}, 200, 1100, "import job does not exist, jobID=1", Temporary},
+		{Ref{"snapshot", "1"}, 200, 2101, "restore job not found: jobID=1", NotFound},
+		{Ref{"snapshot", "1"}, 200, 2101, "restore job not found: jobID=1x", Temporary},
+		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-a not found", NotFound},
+		{Ref{"cloud", "job-a"}, 404, 4711, "not found: job-a.", NotFound},
+		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-ab not found", Temporary},
+		{Ref{"cloud", "job-a"}, 200, 4711, "Job my-job-a not found", Temporary},
+		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-a-b not found, job-a", NotFound},
+		{Ref{"cloud", "job-a"}, 404, 4711, "no such route", Misconfigured},
+		{Ref{"cloud", "job-a"}, 401, 4711, "job-a: not authorized", Refused},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%s %s: %d %s", tt.ref.Kind, tt.ref.ID, tt.code, tt.message), func(t *testing.T) {
+			body := fmt.Sprintf(`{"code": %d, "message": %q}`, tt.code, tt.message)
+			_, err := read(tt.status, nil, []byte(body), tt.ref, apiKey)
+			if failure, ok := err.(*Error); !ok || failure.Kind != tt.want {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// The page of a gateway is no word of the API's.
+func TestAWrongEndpointOfACloudJobIsMisconfigured(t *testing.T) {
+	_, err := read(404, nil, []byte("<html>job-a not found</html>"), Ref{"cloud", "job-a"}, apiKey)
+	if failure, ok := err.(*Error); !ok || failure.Kind != Misconfigured {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Parse lets no such id in; if one came all the same, it could not change what is
+// asked for.
+func TestNoIDChangesThePath(t *testing.T) {
+	for _, id := range []string{"../v2/projects", "a/b", "a?b=c", "a#b", "a%2Fb", "", "."} {
+		var path string
+		c := startCluster(t, func(w http.ResponseWriter, r *http.Request) { path = r.RequestURI })
+		_, _ = c.Describe(t.Context(), apiKey, Ref{"cloud", id})
+		if rest, ok := strings.CutPrefix(path, "/v2/jobs/"); !ok || strings.ContainsAny(rest, "/?#") {
+			t.Errorf("%q asks for %s", id, path)
+		}
+	}
+}
+
+func TestTheWordsOfAState(t *testing.T) {
+	for _, tt := range []struct {
+		kind        JobKind
+		state, want string
+	}{
+		{ExternalCollection, "RefreshInProgress", "in progress"}, {"import", "PreImporting", "pre importing"},
+		{"snapshot", "RestoreSnapshotExecuting", "executing"}, {"cloud", "IN_PROGRESS", "in progress"}, {"cloud", "SUCCESSFUL", "successful"},
+	} {
+		if got := tt.kind.Words(tt.state); got != tt.want {
+			t.Errorf("%s is %q, want %q", tt.state, got, tt.want)
+		}
+	}
+}
