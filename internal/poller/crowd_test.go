@@ -145,7 +145,7 @@ func (c *crowd) answer(id int64) (milvus.Job, error) {
 	}
 	answer := milvus.Job{State: state, Progress: &progress, StartTime: j.began}
 	if answer.Terminal() {
-		answer.EndTime = j.began.Add(j.RunsFor)
+		answer.EndTime = j.began.Add(j.EndsAt())
 	}
 	return answer, nil
 }
