@@ -118,6 +118,9 @@ func watchedJob(i int) (job simcluster.Job, body, end string) {
 		ID: firstWatched + int64(i), CollectionName: fmt.Sprint("ext_", i), RunsFor: []time.Duration{0, 1, 2, 3, 4, 8, 15}[i%7] * time.Second,
 		ExternalSource: "s3://key:" + sourceSecret + "@bucket/books",
 	}
+	if i%2 == 0 { // of the others progress rises evenly
+		job.Shape = simcluster.Tasks(1 + i%3)
+	}
 	switch i % 10 {
 	case 2, 6:
 		job.Fails = "read s3://key:" + reasonSecret + "@orders: no such object"

@@ -42,7 +42,7 @@ type demoWatch struct {
 
 var demoWatches = []demoWatch{
 	{
-		simcluster.Job{ID: 449503829274509313, CollectionName: "ext_books", VisibleAfter: 2 * time.Second, PendingFor: 3 * time.Second, RunsFor: 9 * time.Second, Shape: simcluster.Lumps(4), ExternalSource: `{"type":"volume","path":"volume://my-volume/books"}`},
+		simcluster.Job{ID: 449503829274509313, CollectionName: "ext_books", VisibleAfter: 2 * time.Second, PendingFor: 3 * time.Second, RunsFor: 9 * time.Second, Shape: simcluster.Tasks(4), ExternalSource: `{"type":"volume","path":"volume://my-volume/books"}`},
 		`449503829274509313`, milvus.StateCompleted,
 	},
 	{
@@ -54,7 +54,7 @@ var demoWatches = []demoWatch{
 		`{"code": 0, "data": {"jobId": 449503829274509314}}`, milvus.StateCompleted,
 	},
 	{
-		simcluster.Job{ID: 449503829274509315, CollectionName: "ext_orders", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.LinearTo(60), Fails: "read s3://key:secret@orders/2024.parquet: no such object"},
+		simcluster.Job{ID: 449503829274509315, CollectionName: "ext_orders", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.Fallen(simcluster.Tasks(3), 33), Fails: "read s3://key:secret@orders/2024.parquet: no such object"},
 		`{"detail-type": "Refresh submitted", "detail": {"jobId": 449503829274509315}}`, milvus.StateFailed,
 	},
 	{
