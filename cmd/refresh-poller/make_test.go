@@ -30,6 +30,9 @@ func makeIn(t *testing.T, dir string, environ map[string]string, args ...string)
 }
 
 func TestMakeWatchSucceedsIfTheJobCompletesWhateverOthersDo(t *testing.T) {
+	if out, err := makeIn(t, "../..", nil, "bin/refresh-poller").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	cluster := simcluster.New(simcluster.Options{Token: token})
 	environ := watching(t, cluster)
 	var watches sync.WaitGroup
