@@ -30,8 +30,9 @@ export JOB_ID CLUSTER_ENDPOINT CLUSTER_TOKEN
 watch: $(LOCAL) ## follow a real job: JOB_ID=… CLUSTER_ENDPOINT=… CLUSTER_TOKEN=…
 	@$(LOCAL) watch
 
-# Another make may be building or running it: go build can write a file in place,
-# mv can't. It finds the copy up to date if there is nothing to build.
+# Another make may be building or running it, and go build may write in place
+# (moveOrCopyFile in cmd/go/internal/work/shell.go), where mv renames. With the
+# copy, go build sees that there is nothing to do.
 .PHONY: $(LOCAL)
 $(LOCAL):
 	@new=$@.$$$$; cp $@ $$new 2> /dev/null; \

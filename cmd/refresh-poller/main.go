@@ -40,8 +40,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal, a second one ends the program at once.
 	context.AfterFunc(ctx, stop)
-	// Go would end the program by it, without a word about the event that is lost
-	// on stdout, or though only stderr is gone.
+	// Or a write to a reader that left would end the program (os/signal, "SIGPIPE"):
+	// without a word if it is an event's, and needlessly if it is to stderr.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(ctx, os.Args[1:], env.ToMap(os.Environ()), os.Stdout, os.Stderr))
 }

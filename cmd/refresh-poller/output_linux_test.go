@@ -47,9 +47,12 @@ func outputs(t *testing.T, command *exec.Cmd) result {
 	return result{command.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
+// completing is the environment for a watch of a job that has completed. That of
+// job 1, on the same cluster, would not end.
 func completing(t *testing.T) map[string]string {
 	cluster := simcluster.New(simcluster.Options{Token: token})
 	cluster.Add(simcluster.Job{ID: exactID})
+	cluster.Add(simcluster.Job{ID: 1, Hangs: true})
 	return watching(t, cluster)
 }
 
@@ -67,6 +70,7 @@ func TestAnOutputThatCantBeWrittenIsToldAndTheStatusIs4(t *testing.T) {
 		told   string
 	}{
 		"a full disk":             {`"$0" watch > /dev/full`, nil, "watch: an event could not be written: write /dev/stdout: no space left on device\n"},
+		"a full disk in between":  {`JOB_ID=1 PUBLISH_PROGRESS=true "$0" watch > /dev/full`, nil, "watch: an event could not be written: write /dev/stdout: no space left on device\n"},
 		"a reader that left":      {`"$0" watch`, gone(t), "watch: an event could not be written: write /dev/stdout: broken pipe\n"},
 		"a closed output":         {`"$0" watch >&-`, nil, "watch: stdout is closed, or /dev/null opened for reading too: give it a place for the events, such as > /dev/null\n"},
 		"a closed output of demo": {`"$0" demo >&-`, nil, "demo: stdout is closed, or /dev/null opened for reading too: give it a place for the events, such as > /dev/null\n"},

@@ -35,7 +35,7 @@ type Screen struct {
 	hold   bool
 	held   []string
 	closed bool
-	// lost is why the first event that could not be written was not.
+	// lost is why an event could not be written.
 	lost error
 }
 
@@ -128,7 +128,7 @@ func (s *Screen) Event(json string) error {
 }
 
 func (s *Screen) write(json string) {
-	if _, err := fmt.Fprintln(s.events, json); err != nil && s.lost == nil {
+	if _, err := fmt.Fprintln(s.events, json); err != nil {
 		s.lost = fmt.Errorf("an event could not be written: %w", err)
 	}
 }

@@ -51,7 +51,7 @@ const applying = 0.1
 // applied. With one task, the most common, that is 0, 99 and the end.
 func Tasks(tasks int) Shape {
 	lumps := Lumps(tasks)
-	return func(fraction float64) int { return min(lumps(min(1, fraction/(1-applying))), 99) }
+	return func(fraction float64) int { return min(lumps(fraction/(1-applying)), 99) }
 }
 
 // Retried is as Tasks for half the run; then the last task is retried, and
