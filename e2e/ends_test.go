@@ -67,7 +67,7 @@ func completion(t *testing.T, s *stack) func(t *testing.T) {
 func failure(t *testing.T, s *stack) func(t *testing.T) {
 	s.cluster.Add(simcluster.Job{
 		ID: failedJob, CollectionName: "ext_orders", RunsFor: 2 * time.Second, Shape: simcluster.LinearTo(60),
-		Fails: "read s3://key:" + reasonSecret + "@orders/2024.parquet: no such object",
+		Fails: "read s3://key:" + reasonSecret + "@orders/2024.parquet: no such object", ReasonAfter: 2 * time.Second,
 	})
 	s.send(t, fmt.Sprintf(`{"code": 0, "data": {"jobId": %d}}`, failedJob))
 	return func(t *testing.T) {

@@ -52,7 +52,7 @@ var demoWatches = []demoWatch{
 		`{"code": 0, "data": {"jobId": 449503829274509314}}`, milvus.StateCompleted,
 	},
 	{
-		simcluster.Job{ID: 449503829274509315, CollectionName: "ext_orders", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.Fallen(simcluster.Tasks(3), 33), Fails: "read s3://key:secret@orders/2024.parquet: no such object"},
+		simcluster.Job{ID: 449503829274509315, CollectionName: "ext_orders", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.Fallen(simcluster.Tasks(3), 33), Fails: "read s3://key:secret@orders/2024.parquet: no such object", ReasonAfter: 2 * time.Second},
 		`{"detail-type": "Refresh submitted", "detail": {"jobId": 449503829274509315}}`, milvus.StateFailed,
 	},
 	{

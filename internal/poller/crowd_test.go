@@ -102,6 +102,9 @@ func (c *crowd) end(d event.Detail) {
 	defer c.mu.Unlock()
 	id, _ := strconv.ParseInt(d.JobID, 10, 64)
 	j := c.jobs[id]
+	if d.State == milvus.StateFailed && d.Reason == "" {
+		d.State += " without its reason"
+	}
 	j.ends = append(j.ends, d.State)
 	c.alive--
 	if c.left--; c.left == 0 {
