@@ -26,25 +26,17 @@ override CLUSTER_ENDPOINT := $(value CLUSTER_ENDPOINT)
 override CLUSTER_TOKEN := $(value CLUSTER_TOKEN)
 export JOB_ID CLUSTER_ENDPOINT CLUSTER_TOKEN
 
-# GNU make answers every failed recipe with 2, but in question mode, where lines
-# without a + are not run, it answers 1 for a target that still has something to
-# do. So a watch whose job did not complete ends in 1, a bad argument in 2.
-ifeq ($(MAKECMDGOALS),watch)
-MAKEFLAGS += --question
-endif
-OTHER_END := bin/.other-end
-
 .PHONY: watch
-watch: follow ## follow a real job: JOB_ID=… CLUSTER_ENDPOINT=… CLUSTER_TOKEN=…
-	$(shell [ ! -e $(OTHER_END) ] || echo :)
+watch: $(LOCAL) ## follow a real job: JOB_ID=… CLUSTER_ENDPOINT=… CLUSTER_TOKEN=…
+	@$(LOCAL) watch
 
-.PHONY: follow
-follow: $(LOCAL)
-	+@rm -f $(OTHER_END); $(LOCAL) watch || { status=$$?; [ "$(MAKECMDGOALS) $$status" = "watch 1" ] && : > $(OTHER_END) || exit $$status; }
-
+# Another make may be building or running it, and go build may write in place
+# (moveOrCopyFile in cmd/go/internal/work/shell.go), where mv renames. With the
+# copy, go build sees that there is nothing to do.
 .PHONY: $(LOCAL)
 $(LOCAL):
-	+@go build -o $@ ./cmd/refresh-poller
+	@new=$@.$$$$; cp $@ $$new 2> /dev/null; \
+	go build -o $$new ./cmd/refresh-poller && mv -f $$new $@ || { rm -f $$new; exit 1; }
 
 .PHONY: test
 test: ## run the tests and print the coverage of internal

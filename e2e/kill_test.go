@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/runtimeapi"
 	"refresh-poller/internal/watch"
 )
@@ -94,7 +95,7 @@ func (b *breaker) begin(environment string, payload []byte, cancel func()) (*inv
 	defer b.mu.Unlock()
 	b.running[environment] = i
 	for _, record := range batch.Records {
-		if message, err := watch.Parse(record.Body, record.MessageId, i.began); err == nil {
+		if message, err := watch.Parse(record.Body, record.MessageId, i.began, milvus.ExternalCollection); err == nil {
 			i.jobs[message.JobID] = true
 		}
 		if record.Attributes["ApproximateReceiveCount"] != "1" {

@@ -98,7 +98,7 @@ func TestThePollerMayDoWhatItsCodeCallsAndNoMore(t *testing.T) {
 	wantConditions := map[string]any{
 		"events:PutEvents": object{"StringEquals": object{
 			"events:source":      ref("EventSource"),
-			"events:detail-type": "External Collection Refresh Job State Change",
+			"events:detail-type": detailTypes(),
 		}},
 		"kms:Decrypt": object{"StringEquals": object{
 			"kms:ViaService":                  object{"Fn::Sub": "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"},

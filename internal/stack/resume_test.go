@@ -79,7 +79,7 @@ func TestTheResumersRuleTakesTheEndsForWhichAWorkflowWaits(t *testing.T) {
 	want := object{
 		"EventBusName": busName,
 		"EventPattern": object{
-			"source": []any{ref("EventSource")}, "detail-type": []any{event.DetailType},
+			"source": []any{ref("EventSource")}, "detail-type": detailTypes(),
 			"detail": object{"terminal": []any{true}, "context": object{"taskToken": []any{object{"exists": true}}}},
 		},
 		"Targets": []any{object{

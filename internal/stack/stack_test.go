@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/milvus"
 )
 
 var busName = object{"Fn::If": []any{"CreateEventBus", attribute("EventBus", "Name"), ref("EventBusName")}}
@@ -210,4 +212,12 @@ func TestOutputs(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)
 	}
+}
+
+// detailTypes are those of all kinds, as the template lists them.
+func detailTypes() (all []any) {
+	for _, kind := range milvus.JobKinds() {
+		all = append(all, kind.DetailType())
+	}
+	return all
 }
