@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"refresh-poller/internal/config"
-
-	"refresh-poller/internal/milvus"
 )
 
 // endpoints are what somebody may give as ClusterEndpoint, and whether template

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"refresh-poller/internal/event"
 )
 
 func TestTheResumerIsDeployedOnRequestOnly(t *testing.T) {
