@@ -111,6 +111,7 @@ build: ## build the functions as they are deployed, in bin
 	@$(MAKE) --no-print-directory build-ResumeFunction ARTIFACTS_DIR=bin/ResumeFunction
 
 # sam build calls these; GOARCH=amd64 on the command line changes the target.
+# -buildvcs=false: SAM builds from a copy without .git, which is to give the same.
 GOARCH = arm64
 # Or make would hand this one on to every go command.
 unexport GOARCH
@@ -119,7 +120,7 @@ build-ResumeFunction: COMMAND = resume
 .PHONY: build-PollerFunction build-ResumeFunction
 build-PollerFunction build-ResumeFunction:
 	mkdir -p "$(ARTIFACTS_DIR)"
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags lambda.norpc -trimpath -ldflags="-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(COMMAND)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags="-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(COMMAND)
 
 .PHONY: deploy
 deploy: ## sam build and sam deploy: CONFIG=default, dev or prod
