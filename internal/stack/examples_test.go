@@ -149,8 +149,9 @@ func TestTheExamplesRolesReachTheirTargetOnly(t *testing.T) {
 	}
 }
 
-func TestRulesMayPublishToTheTopicAndUseItsKey(t *testing.T) {
+func TestRulesAndAlarmsMayPublishToTheTopicAndUseItsKey(t *testing.T) {
 	resources := at[object](t, templateAt(t, "../../examples/failures-to-topic/template.yaml"), "Resources")
+	ofThisAccount := object{"StringEquals": object{"aws:SourceAccount": ref("AWS::AccountId")}}
 	for resource, want := range map[string][]object{
 		"FailedTopicPolicy": {{
 			"Sid": "DenyPublishWithoutTls", "Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": ref("FailedTopic"),
@@ -158,6 +159,9 @@ func TestRulesMayPublishToTheTopicAndUseItsKey(t *testing.T) {
 		}, {
 			"Sid": "AllowRules", "Effect": "Allow", "Principal": object{"Service": "events.amazonaws.com"},
 			"Action": "sns:Publish", "Resource": ref("FailedTopic"),
+		}, {
+			"Sid": "AllowAlarms", "Effect": "Allow", "Principal": object{"Service": "cloudwatch.amazonaws.com"},
+			"Action": "sns:Publish", "Resource": ref("FailedTopic"), "Condition": ofThisAccount,
 		}},
 		"TopicKey": {{
 			// KMS needs it, or nobody could change the key; it allows what IAM allows.
@@ -166,6 +170,9 @@ func TestRulesMayPublishToTheTopicAndUseItsKey(t *testing.T) {
 		}, {
 			"Sid": "AllowRulesToEncrypt", "Effect": "Allow", "Principal": object{"Service": "events.amazonaws.com"},
 			"Action": []any{"kms:GenerateDataKey", "kms:Decrypt"}, "Resource": "*", // the key itself
+		}, {
+			"Sid": "AllowAlarmsToEncrypt", "Effect": "Allow", "Principal": object{"Service": "cloudwatch.amazonaws.com"},
+			"Action": []any{"kms:GenerateDataKey", "kms:Decrypt"}, "Resource": "*", "Condition": ofThisAccount,
 		}},
 	} {
 		if diff := cmp.Diff(want, statements(at[object](t, resources, resource, "Properties"))); diff != "" {
