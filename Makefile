@@ -111,12 +111,12 @@ build: ## build the functions as they are deployed, in bin
 	@$(MAKE) --no-print-directory build-ResumeFunction ARTIFACTS_DIR=bin/ResumeFunction
 
 # sam build calls these; GOARCH=amd64 on the command line changes the target.
-# -buildvcs=false: SAM builds from a copy without .git, which is to give the same.
 GOARCH = arm64
 # Or make would hand this one on to every go command.
 unexport GOARCH
 build-PollerFunction: COMMAND = poller
 build-ResumeFunction: COMMAND = resume
+# -buildvcs=false: SAM builds from a copy without .git, which is to give the same.
 .PHONY: build-PollerFunction build-ResumeFunction
 build-PollerFunction build-ResumeFunction:
 	mkdir -p "$(ARTIFACTS_DIR)"

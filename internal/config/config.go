@@ -65,7 +65,8 @@ func Mend(environ map[string]string) (c Config, faults []error, err error) {
 // mended, and others.
 func read(environ map[string]string) (c Config, others, numbers map[string]string) {
 	_ = env.ParseWithOptions(&c, env.Options{Environment: environ}) // what it can't read is found below
-	return c, c.checkTexts(environ), c.mendNumbers(environ)
+	others, numbers = c.checkTexts(environ), c.mendNumbers(environ)
+	return c, others, numbers
 }
 
 func (c *Config) checkTexts(environ map[string]string) map[string]string {

@@ -54,7 +54,8 @@ type Poller struct {
 	// Stack.
 	Metrics io.Writer
 	Stack   string
-	// ConfigurationFaults is how many parameters are wrong; each line has it.
+	// ConfigurationFaults is how many parameters are wrong, 0 at best; each line
+	// has them.
 	ConfigurationFaults int
 
 	ledger ledger.Ledger
