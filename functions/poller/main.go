@@ -33,7 +33,7 @@ func main() {
 }
 
 func wire(ctx context.Context) (any, error) {
-	c, err := config.Load(env.ToMap(os.Environ()))
+	c, faults, err := config.Mend(env.ToMap(os.Environ()))
 	if err != nil {
 		return nil, err
 	}
@@ -48,5 +48,9 @@ func wire(ctx context.Context) (any, error) {
 	p.Limiter = c.Limiter()
 	p.Log = slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
 	p.Metrics = os.Stdout
+	p.ConfigurationFaults = len(faults)
+	for _, fault := range faults {
+		p.Log.Error("a parameter is wrong, the nearest that is right serves", "error", fault.Error())
+	}
 	return p.Handle, nil
 }

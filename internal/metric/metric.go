@@ -85,6 +85,10 @@ const (
 	PollsPerJob Name = "PollsPerJob"
 )
 
+// ConfigurationFaults is how many parameters of the function are wrong, with
+// each batch that it handles all the same.
+const ConfigurationFaults Name = "ConfigurationFaults"
+
 // Units, as CloudWatch spells them.
 const (
 	Count        = "Count"
@@ -128,6 +132,7 @@ var Definitions = [...]Definition{
 	{Name: DetectionLag, Unit: Milliseconds},
 	{Name: JobDuration, Unit: Milliseconds},
 	{Name: PollsPerJob, Unit: Count},
+	{Name: ConfigurationFaults, Unit: Count},
 }
 
 // DescribeErrors returns the metric that counts errors of the kind. One that is
