@@ -14,6 +14,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"refresh-poller/internal/connection"
@@ -27,6 +28,10 @@ const Timeout = 10 * time.Second
 
 // maxBody is the largest answer read, in bytes. A real one has a few hundred.
 const maxBody = 1 << 20
+
+// identity asks for an answer that is not compressed: without Accept-Encoding any
+// coding may come (RFC 9110, section 12.5.3).
+const identity = "identity"
 
 const describePath = "/v2/vectordb/jobs/external_collection/describe"
 
@@ -96,13 +101,18 @@ func (c *Client) Describe(ctx context.Context, token string, jobID int64) (Job, 
 // then tells the kind.
 func unreadable(res *http.Response, body []byte, err error) (kind Kind, fault string) {
 	kind = kindOfStatus(res.StatusCode)
+	coding := strings.Join(res.Header.Values("Content-Encoding"), ", ")
 	switch {
 	case err != nil:
 		return kind, "the answer broke off: " + err.Error()
 	case len(body) > maxBody:
 		return kind, "the answer is larger than 1 MiB"
+	case coding == "" || strings.EqualFold(coding, identity):
+		return "", ""
+	case res.StatusCode == http.StatusOK:
+		kind = Misconfigured // the gateway will do so again, until someone mends it
 	}
-	return "", ""
+	return kind, "the answer is compressed (" + coding + ") although identity was asked for"
 }
 
 func (c *Client) request(ctx context.Context, token string, jobID int64) (*http.Request, error) {
@@ -114,6 +124,7 @@ func (c *Client) request(ctx context.Context, token string, jobID int64) (*http.
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept-Encoding", identity)
 	req.Header.Set("User-Agent", UserAgent)
 	req.Header.Set("Request-Timeout", strconv.Itoa(int(Timeout.Seconds())))
 	return req, nil
