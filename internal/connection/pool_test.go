@@ -29,7 +29,9 @@ func inABubble(t *testing.T, run func(*testing.T, *Pool, *pipenet.Server)) {
 					}
 					_, _ = io.WriteString(w, "answer")
 				})
-				run(t, New(&http.Transport{DialContext: s.DialContext, TLSClientConfig: s.TLS, ForceAttemptHTTP2: true}), s)
+				transport := &http.Transport{}
+				s.Route(transport)
+				run(t, New(transport), s)
 			})
 		})
 	}
@@ -149,13 +151,15 @@ func TestOnlyTheConnectionsOfAFailedRequestAreLeft(t *testing.T) {
 func TestAFailedDialLeavesNoConnection(t *testing.T) {
 	inABubble(t, func(t *testing.T, _ *Pool, s *pipenet.Server) {
 		refused := false
-		p := New(&http.Transport{TLSClientConfig: s.TLS, ForceAttemptHTTP2: true,
-			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				if refused {
-					return nil, errors.New("refused")
-				}
-				return s.DialContext(ctx, network, address)
-			}})
+		transport := &http.Transport{}
+		s.Route(transport)
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if refused {
+				return nil, errors.New("refused")
+			}
+			return s.DialContext(ctx, network, address)
+		}
+		p := New(transport)
 		_, _ = get(t, p, s.URL, time.Second)
 		refused = true
 		if _, err := get(t, p, strings.Replace(s.URL, "443", "444", 1), time.Second); err == nil {

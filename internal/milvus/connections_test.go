@@ -33,7 +33,7 @@ func inABubble(t *testing.T, takes time.Duration, run func(*testing.T, *cluster)
 					c.answered.Add(1)
 				})
 				transport := newTransport(10)
-				transport.DialContext, transport.TLSClientConfig.RootCAs = c.DialContext, c.TLS.RootCAs
+				c.Route(transport)
 				c.client = newClient(c.URL, transport)
 				run(t, c)
 			})

@@ -88,6 +88,11 @@ func Start(t testing.TB, protocol Protocol, handler http.HandlerFunc) *Server {
 	return s
 }
 
+// Route has a transport open its connections to the server, and trust it.
+func (s *Server) Route(transport *http.Transport) {
+	transport.DialContext, transport.TLSClientConfig, transport.ForceAttemptHTTP2 = s.DialContext, s.TLS, true
+}
+
 // DialContext opens a connection to the server, whatever the address.
 func (s *Server) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	ours, theirs := net.Pipe()
