@@ -72,7 +72,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	}
 	answers := make(chan answer, tries)
 	send := func() {
-		res, err := c.send(req.Clone(ctx), body)
+		res, err := c.send(req.WithContext(ctx), body)
 		answers <- answer{res, err}
 	}
 	go send()

@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// An HTTP/2 connection over which nothing came for pingAfter, while a request or
-// a kept one waits, has pingTimeout to answer a ping, or is closed. A server that
-// is only slow answers pings.
+// An HTTP/2 connection over which nothing has come for pingAfter is sent a ping,
+// and closed if pingTimeout passes without an answer. A server that is only slow
+// answers it.
 const (
 	pingAfter   = 3 * time.Second
 	pingTimeout = 3 * time.Second
 )
 
-// takeDown is more than net/http needs, after a request has returned, to find
-// that its connection is idle.
+// takeDown is more than net/http needs to take a request that was given up off its
+// connection, which then is idle.
 const takeDown = time.Second
 
 // Pool sends requests over kept connections. It is safe for concurrent use; make
@@ -65,8 +65,8 @@ func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err 
 	g := p.current.Load()
 	answered, got := g.answered.Load(), false
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		// The first of many requests at once over a new connection of HTTP/2 is the
-		// only one for which it is not reused.
+		// Of requests at once over a new connection of HTTP/2 all but the first are
+		// told that it is reused.
 		got, kept = true, info.Reused && answered
 	}}
 	res, err = g.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
