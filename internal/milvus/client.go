@@ -9,6 +9,8 @@ package milvus
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"io"
 	"net/http"
 	neturl "net/url"
@@ -17,10 +19,8 @@ import (
 	"time"
 
 	"refresh-poller/internal/connection"
+	"refresh-poller/internal/version"
 )
-
-// UserAgent is what the cluster's access log shows of the poller.
-const UserAgent = "refresh-poller/0.1.0"
 
 // Timeout bounds one describe, from dialling to the last byte of the body.
 const Timeout = 10 * time.Second
@@ -45,7 +45,15 @@ type Client struct {
 // NewClient returns a client of the cluster at endpoint, in Endpoint's form.
 // It keeps up to connections of them open and idle.
 func NewClient(endpoint string, connections int) *Client {
-	return newClient(endpoint, newTransport(connections))
+	return NewClientTrusting(endpoint, connections, nil)
+}
+
+// NewClientTrusting is NewClient with CAs in the place of the system's. Of nil it
+// makes the same.
+func NewClientTrusting(endpoint string, connections int, roots *x509.CertPool) *Client {
+	transport := newTransport(connections)
+	transport.TLSClientConfig.RootCAs = roots
+	return newClient(endpoint, transport)
 }
 
 func newClient(endpoint string, transport *http.Transport) *Client {
@@ -61,6 +69,13 @@ func newTransport(connections int) *http.Transport {
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	// Or a cluster could push 4 MiB for each describe before one byte is read.
 	transport.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}
+	// Whose error would be the bare "Forbidden".
+	transport.OnProxyConnectResponse = func(_ context.Context, _ *neturl.URL, _ *http.Request, res *http.Response) error {
+		if res.StatusCode != http.StatusOK {
+			return fmt.Errorf("the proxy refuses to connect (HTTP %d)", res.StatusCode)
+		}
+		return nil
+	}
 	return transport
 }
 
@@ -82,6 +97,7 @@ func (c *Client) Describe(ctx context.Context, token string, job Ref) (Job, erro
 	if err != nil {
 		failure := newError(Temporary, 0, nil, "no answer: "+err.Error(), token)
 		failure.Stale = kept && ctx.Err() == nil
+		failure.Distrust = distrust(err)
 		return Job{}, failure
 	}
 	defer res.Body.Close()
@@ -133,7 +149,8 @@ func (c *Client) request(ctx context.Context, token string, job Ref) (*http.Requ
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Accept-Encoding", identity)
-	req.Header.Set("User-Agent", UserAgent)
+	// This is what the cluster's access log shows of the poller.
+	req.Header.Set("User-Agent", "refresh-poller/"+version.Number())
 	req.Header.Set("Request-Timeout", strconv.Itoa(int(Timeout.Seconds())))
 	return req, nil
 }

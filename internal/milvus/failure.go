@@ -43,6 +43,8 @@ type Error struct {
 	// been dead already, as after Lambda has frozen the process. The next describe
 	// takes a new one, so it may be made at once.
 	Stale bool
+	// Distrust says why TLS failed, where it did for a reason that lasts; else empty.
+	Distrust Distrust
 }
 
 func newError(kind Kind, status int, header http.Header, message, token string) *Error {
