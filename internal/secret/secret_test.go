@@ -302,7 +302,7 @@ func TestTheCallersDeadlineReachesTheRead(t *testing.T) {
 func TestAnErrorNamesTheSecretItCannotRead(t *testing.T) {
 	r, _ := readerOf(&vault{value: "{}"})
 	_, err := r.Token(t.Context(), time.Time{})
-	if err == nil || !strings.HasPrefix(err.Error(), "read the secret "+arn+": ") || !errors.Is(err, errForm) {
+	if err == nil || !strings.HasPrefix(err.Error(), "read the secret "+arn+": ") || !errors.Is(err, errKeys) {
 		t.Errorf("got %v", err)
 	}
 }
