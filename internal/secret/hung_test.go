@@ -181,7 +181,7 @@ func TestNobodyWaitsBeyondTheirOwnTime(t *testing.T) {
 					r, client = hungReader(t)
 					time.Sleep(MaxAge - time.Minute)
 				}
-				client.getSecretValue = (&vault{}).hang
+				client.calls, client.getSecretValue = 0, (&vault{}).hang
 				long, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				go r.Token(long, time.Now())
@@ -198,6 +198,7 @@ func TestNobodyWaitsBeyondTheirOwnTime(t *testing.T) {
 				if got != tt.want || (err == nil) != (got != "") || time.Since(began) != tt.took {
 					t.Errorf("got %q, %v after %s", got, err, time.Since(began))
 				}
+				wantCalls(t, client, 1)
 			})
 		})
 	}
