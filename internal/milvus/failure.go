@@ -71,7 +71,7 @@ func kindOf(status int, code int64, message string, jobID int64) Kind {
 		if namesMissingJob(message, jobID) {
 			return NotFound
 		}
-	case 1800, 21119, 80001, 1401: // not authenticated, API key illegal, no privilege
+	case 1400, 1800, 21119, 80001, 1401: // not authenticated (twice), API key illegal, no privilege
 		return Refused
 	case 1807, 8, 4: // rejected by the limiter, rate limit, request limit
 		return Throttled
