@@ -44,8 +44,16 @@ type Error struct {
 	Stale bool
 }
 
+// newError returns an error whose message the cluster may have written, or a part of
+// it.
 func newError(kind Kind, status int, header http.Header, message, token string) *Error {
-	return &Error{Kind: kind, Status: status, Message: clean(message, token, maxMessage), RetryAfter: retryAfter(header, time.Now())}
+	return ownError(kind, status, header, clean(message, token, maxMessage))
+}
+
+// ownError returns one whose message is clean: ours, for example, in which a
+// password that is an ordinary word must not be looked for.
+func ownError(kind Kind, status int, header http.Header, message string) *Error {
+	return &Error{Kind: kind, Status: status, Message: message, RetryAfter: retryAfter(header, time.Now())}
 }
 
 // Error returns one line: what failed, with the HTTP status and code if any.

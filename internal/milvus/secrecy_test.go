@@ -171,6 +171,29 @@ func TestACredentialThatTheClusterShortensIsTakenOut(t *testing.T) {
 	}
 }
 
+// A password may be a word of ours.
+func TestOurOwnWordsStay(t *testing.T) {
+	tests := map[string]struct {
+		status     int
+		body, want string
+	}{
+		"of an answer that is no JSON":  {200, "<html>answer</html>", "the answer is not the API's JSON"},
+		"of one without a message":      {200, `{"code": 1}`, "the answer has no message"},
+		"of one of another status":      {500, `{}`, "the answer is not HTTP 200"},
+		"of one without data":           {200, `{"code": 0}`, "the answer has no data"},
+		"of one about another job":      {200, success(exactID+1, inProgress), "the answer is about another job"},
+		"but not of one with a message": {200, `{"code": 1, "message": "the answer"}`, "the ***"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := startCluster(t, answering(tt.status, tt.body))
+			if failure := failedWith(t, t.Context(), c, "root:answer"); failure.Message != tt.want {
+				t.Errorf("got %q, want %q", failure.Message, tt.want)
+			}
+		})
+	}
+}
+
 // Only what is gone through for credentials is shown; what is masked becomes so
 // much shorter that the end of that comes into view.
 func TestNoCredentialIsShownWhereALongTextIsCut(t *testing.T) {
