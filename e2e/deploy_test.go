@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -56,9 +57,18 @@ func build(t *testing.T) binaries {
 // deploy creates the stacks of template.yaml, by their names.
 func deploy(t *testing.T, e *emulator, b binaries, stacks map[string]parameters) map[string]deployment {
 	t.Helper()
-	order, err := json.Marshal(map[string]any{"template": "../template.yaml", "binaries": b, "stacks": stacks})
+	created, err := tryToDeploy(e, b, stacks)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return created
+}
+
+// tryToDeploy is deploy that may fail; the error has what CloudFormation said.
+func tryToDeploy(e *emulator, b binaries, stacks map[string]parameters) (created map[string]deployment, err error) {
+	order, err := json.Marshal(map[string]any{"template": "../template.yaml", "binaries": b, "stacks": stacks})
+	if err != nil {
+		return nil, err
 	}
 	python := exec.Command(python(), "deploy.py")
 	python.Env = e.environ()
@@ -66,12 +76,11 @@ func deploy(t *testing.T, e *emulator, b binaries, stacks map[string]parameters)
 	var stderr bytes.Buffer
 	python.Stderr = &stderr
 	out, err := python.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &created)
+	}
 	if err != nil {
-		t.Fatalf("deploy.py: %v\n%s", err, stderr.Bytes())
+		return nil, fmt.Errorf("deploy.py: %w\n%s%s", err, stderr.Bytes(), out)
 	}
-	var created map[string]deployment
-	if err := json.Unmarshal(out, &created); err != nil {
-		t.Fatalf("deploy.py: %v\n%s", err, out)
-	}
-	return created
+	return created, nil
 }

@@ -26,7 +26,7 @@ const (
 func completion(t *testing.T, s *stack) func(t *testing.T) {
 	const producers = `{"pipeline": "nightly", "run": 9007199254740993, "of": ["a", {"b": null}]}`
 	s.cluster.Add(simcluster.Job{
-		ID: largestJob, CollectionName: "ext_books", PendingFor: 2 * time.Second, RunsFor: 4 * time.Second, Shape: simcluster.Lumps(4),
+		ID: largestJob, CollectionName: "ext_books", PendingFor: 2 * time.Second, RunsFor: 4 * time.Second, Shape: simcluster.Tasks(1),
 		ExternalSource: "s3://key:" + sourceSecret + "@bucket/books",
 	})
 	s.cluster.Add(simcluster.Job{ID: oddJob, VisibleAfter: 2 * time.Second, PendingFor: 2 * time.Second, RunsFor: 4 * time.Second})
@@ -38,7 +38,7 @@ func completion(t *testing.T, s *stack) func(t *testing.T) {
 		want := map[string]any{
 			"version": "1", "id": got["id"], "jobId": "9223372036854775807", "state": "RefreshCompleted", "terminal": true,
 			"collectionName": "ext_books", "progress": json.Number("100"), "externalSource": "s3://bucket/books",
-			"clusterEndpoint": s.cluster.URL, "startTime": got["startTime"], "endTime": got["endTime"], "durationMs": json.Number("4000"),
+			"clusterEndpoint": s.cluster.URL, "startTime": got["startTime"], "endTime": got["endTime"], "durationMs": json.Number("6000"),
 			"watch":   map[string]any{"id": ids[0], "since": watch["since"], "polls": watch["polls"], "detectionLagMs": watch["detectionLagMs"]},
 			"context": map[string]any{"pipeline": "nightly", "run": json.Number("9007199254740993"), "of": []any{"a", map[string]any{"b": nil}}},
 		}
@@ -67,7 +67,7 @@ func completion(t *testing.T, s *stack) func(t *testing.T) {
 func failure(t *testing.T, s *stack) func(t *testing.T) {
 	s.cluster.Add(simcluster.Job{
 		ID: failedJob, CollectionName: "ext_orders", RunsFor: 2 * time.Second, Shape: simcluster.LinearTo(60),
-		Fails: "read s3://key:" + reasonSecret + "@orders/2024.parquet: no such object",
+		Fails: "read s3://key:" + reasonSecret + "@orders/2024.parquet: no such object", ReasonAfter: 2 * time.Second,
 	})
 	s.send(t, fmt.Sprintf(`{"code": 0, "data": {"jobId": %d}}`, failedJob))
 	return func(t *testing.T) {

@@ -118,9 +118,12 @@ func watchedJob(i int) (job simcluster.Job, body, end string) {
 		ID: firstWatched + int64(i), CollectionName: fmt.Sprint("ext_", i), RunsFor: []time.Duration{0, 1, 2, 3, 4, 8, 15}[i%7] * time.Second,
 		ExternalSource: "s3://key:" + sourceSecret + "@bucket/books",
 	}
+	if i%2 == 0 { // of the others progress rises evenly
+		job.Shape = simcluster.Tasks(1 + i%3)
+	}
 	switch i % 10 {
 	case 2, 6:
-		job.Fails = "read s3://key:" + reasonSecret + "@orders: no such object"
+		job.Fails, job.ReasonAfter = "read s3://key:"+reasonSecret+"@orders: no such object", 2*time.Second
 		return job, fmt.Sprintf(`{"code": 0, "data": {"jobId": "%d"}}`, job.ID), "RefreshFailed"
 	case 4:
 		job.NeverVisible = true
@@ -198,6 +201,9 @@ func (q *enqueued) wantEnds(t *testing.T) {
 			}
 			if e.Detail["state"] != end {
 				t.Errorf("a job that has to end as %s: %s", end, e.text)
+			}
+			if end == "RefreshFailed" && e.Detail["reason"] == nil {
+				t.Errorf("a failure without its reason: %s", e.text)
 			}
 			if !slices.Contains(q.ids[q.bodies[job]], watch) {
 				t.Errorf("a watch that began with none of %q: %s", q.ids[q.bodies[job]], e.text)

@@ -140,14 +140,18 @@ func TestTheFunctionGetsMessagesAsLambdaDeliversThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &fakeQueue{}
 		q.put("a")
-		q.waiting[0].MessageAttributes = map[string]types.MessageAttributeValue{"text": {DataType: aws.String("String"), StringValue: aws.String("v")}}
+		q.waiting[0].MessageAttributes = map[string]types.MessageAttributeValue{
+			"text":   {DataType: aws.String("String"), StringValue: aws.String("v")},
+			"binary": {DataType: aws.String("Binary.gz"), BinaryValue: []byte{0, 1}},
+		}
 		var got events.SQSEvent
 		run(q, time.Minute, 0, environmentFunc(func(e events.SQSEvent) (string, error) { got = e; return "", nil }))
 		want := events.SQSEvent{Records: []events.SQSMessage{{
 			MessageId: "id of a", ReceiptHandle: "a", Body: "a", Md5OfBody: "md5",
 			Attributes: map[string]string{"ApproximateReceiveCount": "1", "SentTimestamp": "1712832000000"},
 			MessageAttributes: map[string]events.SQSMessageAttribute{
-				"text": {DataType: "String", StringValue: aws.String("v"), StringListValues: []string{}, BinaryListValues: [][]byte{}},
+				"text":   {DataType: "String", StringValue: aws.String("v"), StringListValues: []string{}, BinaryListValues: [][]byte{}},
+				"binary": {DataType: "Binary.gz", BinaryValue: []byte{0, 1}, StringListValues: []string{}, BinaryListValues: [][]byte{}},
 			},
 			EventSource: "aws:sqs", EventSourceARN: "arn:aws:sqs:eu-west-1:123456789012:jobs", AWSRegion: "eu-west-1",
 		}}}

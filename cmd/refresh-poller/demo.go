@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"refresh-poller/internal/embedded"
@@ -42,7 +40,7 @@ type demoWatch struct {
 
 var demoWatches = []demoWatch{
 	{
-		simcluster.Job{ID: 449503829274509313, CollectionName: "ext_books", VisibleAfter: 2 * time.Second, PendingFor: 3 * time.Second, RunsFor: 9 * time.Second, Shape: simcluster.Lumps(4), ExternalSource: `{"type":"volume","path":"volume://my-volume/books"}`},
+		simcluster.Job{ID: 449503829274509313, CollectionName: "ext_books", VisibleAfter: 2 * time.Second, PendingFor: 3 * time.Second, RunsFor: 9 * time.Second, Shape: simcluster.Tasks(4), ExternalSource: `{"type":"volume","path":"volume://my-volume/books"}`},
 		`449503829274509313`, milvus.StateCompleted,
 	},
 	{
@@ -54,7 +52,7 @@ var demoWatches = []demoWatch{
 		`{"code": 0, "data": {"jobId": 449503829274509314}}`, milvus.StateCompleted,
 	},
 	{
-		simcluster.Job{ID: 449503829274509315, CollectionName: "ext_orders", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.LinearTo(60), Fails: "read s3://key:secret@orders/2024.parquet: no such object"},
+		simcluster.Job{ID: 449503829274509315, CollectionName: "ext_orders", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.Fallen(simcluster.Tasks(3), 33), Fails: "read s3://key:secret@orders/2024.parquet: no such object", ReasonAfter: 2 * time.Second},
 		`{"detail-type": "Refresh submitted", "detail": {"jobId": 449503829274509315}}`, milvus.StateFailed,
 	},
 	{
@@ -87,7 +85,11 @@ func demo(ctx context.Context, stdout, stderr *os.File) int {
 		return exitOtherEnd
 	}
 
-	show := screen.New(stdout, stderr)
+	show, err := screen.New(stdout, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "demo: %v\n", err)
+		return exitNotWritten
+	}
 	defer show.Close()
 	show.Note(fmt.Sprintf("%d jobs of a simulated cluster, and a bad message: about 15 seconds", len(demoWatches)))
 	s := newStack(c, demoToken, show)
@@ -95,13 +97,8 @@ func demo(ctx context.Context, stdout, stderr *os.File) int {
 	defer end()
 	defer onInterrupt(ctx, show, end)()
 	ends := map[string]string{}
-	s.bus.Subscribe(func(e events.EventBridgeEvent) {
-		show.Event(string(e.Detail))
-		var detail event.Detail
-		if json.Unmarshal(e.Detail, &detail) == nil && detail.Terminal {
-			ends[detail.JobID] = detail.State
-		}
-		if len(ends) == len(demoWatches) {
+	s.showEvents(show, end, func(detail event.Detail) {
+		if ends[detail.JobID] = detail.State; len(ends) == len(demoWatches) {
 			end()
 		}
 	})
@@ -111,7 +108,10 @@ func demo(ctx context.Context, stdout, stderr *os.File) int {
 	}
 	s.queues.Send(jobQueue, demoBadMessage, 0)
 	err = s.run(running)
-	show.Close()
+	if lost := show.Close(); lost != nil {
+		fmt.Fprintf(stderr, "demo: %v\n", lost)
+		return exitNotWritten
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "demo: %v\n", err)
 		return exitOtherEnd

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"maps"
@@ -11,7 +12,9 @@ import (
 
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/embedded"
+	"refresh-poller/internal/event"
 	"refresh-poller/internal/limiter"
+	"refresh-poller/internal/screen"
 )
 
 const (
@@ -64,6 +67,21 @@ func newStack(c config.Config, token string, log slog.Handler) *stack {
 		MaximumConcurrency: c.MaximumConcurrency, Handler: p.Handle, Log: slog.New(log),
 	}
 	return s
+}
+
+// showEvents shows each event, and hands the terminal ones on. It ends the run
+// where the output takes no event.
+func (s *stack) showEvents(show *screen.Screen, end func(), onEnd func(event.Detail)) {
+	s.bus.Subscribe(func(e events.EventBridgeEvent) {
+		if show.Event(string(e.Detail)) != nil {
+			end()
+			return
+		}
+		var detail event.Detail
+		if json.Unmarshal(e.Detail, &detail) == nil && detail.Terminal {
+			onEnd(detail)
+		}
+	})
 }
 
 // run follows the queue until ctx is done. A handler that is under way is then

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-lambda-go/events"
 
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/event"
@@ -39,7 +36,11 @@ func watchJob(ctx context.Context, environ map[string]string, stdout, stderr *os
 		return exitBadArgument
 	}
 
-	show := screen.New(stdout, stderr)
+	show, err := screen.New(stdout, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "watch: %v\n", err)
+		return exitNotWritten
+	}
 	defer show.Close()
 	for kind, text := range watchHints {
 		show.Hint(kind, text)
@@ -49,13 +50,9 @@ func watchJob(ctx context.Context, environ map[string]string, stdout, stderr *os
 	defer end()
 	defer onInterrupt(ctx, show, end)()
 	ended := ""
-	s.bus.Subscribe(func(e events.EventBridgeEvent) {
-		show.Event(string(e.Detail))
-		var detail event.Detail
-		if json.Unmarshal(e.Detail, &detail) == nil && detail.Terminal {
-			ended = detail.State
-			end()
-		}
+	s.showEvents(show, end, func(detail event.Detail) {
+		ended = detail.State
+		end()
 	})
 	go func() { // only a fault of the poller's own brings the message there
 		if s.queues.Wait(running, deadLetterQueue) == nil {
@@ -63,9 +60,12 @@ func watchJob(ctx context.Context, environ map[string]string, stdout, stderr *os
 		}
 	}()
 	s.queues.Send(jobQueue, jobID, 0)
-	err := s.run(running)
-	show.Close()
+	err = s.run(running)
+	lost := show.Close()
 	switch {
+	case lost != nil:
+		fmt.Fprintf(stderr, "watch: %v\n", lost)
+		return exitNotWritten
 	case err != nil:
 		fmt.Fprintf(stderr, "watch: %v\n", err)
 	case ended == milvus.StateCompleted:
@@ -73,6 +73,7 @@ func watchJob(ctx context.Context, environ map[string]string, stdout, stderr *os
 	case ended != "":
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "watch: interrupted")
+		return exitInterrupted
 	default:
 		fmt.Fprintln(stderr, "watch: given up, the message is in the dead-letter queue")
 	}

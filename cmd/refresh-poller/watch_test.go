@@ -135,7 +135,7 @@ func TestAWatchThatGetsNowhereSaysWhatToCheckUntilItIsInterrupted(t *testing.T) 
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := runUntil(t, "check that", watching(t, tt.cluster), "watch")
-			if got.status != 1 || got.stdout != "" {
+			if got.status != exitInterrupted || got.stdout != "" {
 				t.Errorf("status %d, stdout %q", got.status, got.stdout)
 			}
 			if !strings.Contains(got.stderr, tt.poll+"\n") || !strings.Contains(got.stderr, tt.hint) {
@@ -157,7 +157,7 @@ func TestAnInterruptCallsOffADescribeAndSaysNothingOfIt(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	got := runWith(ctx, t, environ, func(string) {}, "watch")
-	if want := (result{exitOtherEnd, "", "watch: interrupted\n"}); got != want {
+	if want := (result{exitInterrupted, "", "watch: interrupted\n"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
+	"os"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	vgdraw "gonum.org/v1/plot/vg/draw"
 )
@@ -24,13 +27,15 @@ func draw(tuned, heldOut *study, file string) error {
 	plotter.DefaultFont.Variant = "Sans"
 	p := plot.New()
 	p.BackgroundColor = color.White // or a dark page would hide the axes
-	logarithmic(&p.X, "polls a job", 6, 1000, []float64{10, 20, 50, 100, 200, 500})
+	logarithmic(&p.X, "polls a job", 4, 1400, []float64{10, 20, 50, 100, 200, 500})
 	logarithmic(&p.Y, "mean lag, s", 0.8, 110, []float64{1, 2, 5, 10, 20, 50, 100})
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = faint, faint
 	p.Add(grid)
 
-	p.Legend.Top = true
+	// The lines on the left and the texts behind them, so that a text in a wider font
+	// than the one it is measured in runs into nothing.
+	p.Legend.Top, p.Legend.Left, p.Legend.XOffs = true, true, vg.Points(200)
 	p.Legend.TextStyle.Font.Size = font.Points(10)
 	if err := addCurve(p, "ours, at every pace", tuned, nil); err != nil {
 		return err
@@ -40,18 +45,37 @@ func draw(tuned, heldOut *study, file string) error {
 	}
 	shipped := tuned.shipped
 	shipped.name = "as shipped"
-	if err := addPoint(p, shipped, blue); err != nil {
+	if err := addPoint(p, shipped, blue, text.XLeft); err != nil {
 		return err
 	}
+	fewest := tuned.curve[len(tuned.curve)-1].polls
 	for _, r := range tuned.others {
 		if mean(r.lag) == 0 { // the oracle's has no logarithm
 			continue
 		}
-		if err := addPoint(p, r, gray); err != nil {
+		side := text.XLeft
+		if r.polls < fewest { // on the other side stands our curve
+			side = text.XRight
+		}
+		if err := addPoint(p, r, gray, side); err != nil {
 			return err
 		}
 	}
-	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, file)
+	return save(p, file)
+}
+
+// save writes the plot with fonts to fall back on, for few have Liberation Sans.
+func save(p *plot.Plot, file string) error {
+	drawn, err := p.WriterTo(16*vg.Centimeter, 10*vg.Centimeter, "svg")
+	if err != nil {
+		return err
+	}
+	var svg bytes.Buffer
+	if _, err := drawn.WriteTo(&svg); err != nil {
+		return err
+	}
+	const own = "font-family:Liberation Sans"
+	return os.WriteFile(file, bytes.ReplaceAll(svg.Bytes(), []byte(own), []byte(own+",Arial,Helvetica,sans-serif")), 0o644)
 }
 
 func addCurve(p *plot.Plot, name string, st *study, dashes []vg.Length) error {
@@ -69,7 +93,8 @@ func addCurve(p *plot.Plot, name string, st *study, dashes []vg.Length) error {
 	return nil
 }
 
-func addPoint(p *plot.Plot, r result, c color.Color) error {
+// addPoint adds a point, whose name begins or ends beside it.
+func addPoint(p *plot.Plot, r result, c color.Color, side text.XAlignment) error {
 	at := plotter.XYs{{X: r.polls, Y: mean(r.lag)}}
 	point, err := plotter.NewScatter(at)
 	if err != nil {
@@ -80,8 +105,8 @@ func addPoint(p *plot.Plot, r result, c color.Color) error {
 	if err != nil {
 		return err
 	}
-	label.Offset = vg.Point{X: vg.Points(5), Y: vg.Points(-4)}
-	label.TextStyle[0].Color = c
+	label.Offset = vg.Point{X: vg.Points(5 + 19*float64(side)), Y: vg.Points(-4)} // on the left with room for a wider font
+	label.TextStyle[0].Color, label.TextStyle[0].XAlign = c, side
 	p.Add(point, label)
 	return nil
 }

@@ -171,4 +171,8 @@ func TestFiguresAreTheSameEachTimeAndThePlotIsSVG(t *testing.T) {
 	if !strings.Contains(plots[0], "as shipped") {
 		t.Error("our point has no name")
 	}
+	// The font that it is laid out in is on few machines.
+	if n := strings.Count(plots[0], "font-family:"); n == 0 || n != strings.Count(plots[0], ",sans-serif;") {
+		t.Errorf("not all of its %d texts have a font to fall back on", n)
+	}
 }

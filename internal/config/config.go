@@ -3,13 +3,16 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,10 +48,31 @@ type Config struct {
 // sentence for each parameter that is wrong; none repeats a value, which might
 // be a credential put in the wrong place.
 func Load(environ map[string]string) (Config, error) {
-	var c Config
-	faults := unreadable(env.ParseWithOptions(&c, env.Options{Environment: environ}))
+	c, others, numbers := read(environ)
+	maps.Copy(others, numbers)
+	return c, errors.Join(sentences(others)...)
+}
+
+// Mend is Load for a function that runs already, which a wrong number is not to
+// stop: CloudFormation can't tell them all. The nearest that is right takes its
+// place, or the default if it is no number, and faults has Load's sentence on it.
+func Mend(environ map[string]string) (c Config, faults []error, err error) {
+	c, others, numbers := read(environ)
+	return c, sentences(numbers), errors.Join(sentences(others)...)
+}
+
+// read returns what is wrong by the parameters' names: numbers, which it has
+// mended, and others.
+func read(environ map[string]string) (c Config, others, numbers map[string]string) {
+	_ = env.ParseWithOptions(&c, env.Options{Environment: environ}) // what it can't read is found below
+	others, numbers = c.checkTexts(environ), c.mendNumbers(environ)
+	return c, others, numbers
+}
+
+func (c *Config) checkTexts(environ map[string]string) map[string]string {
+	faults := map[string]string{}
 	check := func(name string, ok bool, right string) {
-		if _, already := faults[name]; !ok && !already {
+		if !ok {
 			faults[name] = right
 		}
 	}
@@ -62,56 +86,84 @@ func Load(environ map[string]string) (Config, error) {
 	check("DeadLetterQueueUrl", c.DeadLetterQueueUrl != "", "must be the URL of the dead-letter queue")
 	check("EventBusName", c.EventBusName != "", "must be the name of an event bus")
 	check("EventSource", c.EventSource != "" && !strings.HasPrefix(c.EventSource, "aws."), `must not be empty or start with "aws."`)
-	check("MinPollDelaySeconds", within(c.MinPollDelaySeconds, 1, 900), "must be 1 to 900")
-	check("MaxPollDelaySeconds", within(c.MaxPollDelaySeconds, 1, 900), "must be 1 to 900")
-	check("MaxPollDelaySeconds", c.MaxPollDelaySeconds >= c.MinPollDelaySeconds || faults["MinPollDelaySeconds"] != "", "must not be below MinPollDelaySeconds")
-	check("WatchDeadlineSeconds", within(c.WatchDeadlineSeconds, 1, 1209600), "must be 1 to 1209600")
-	check("NotFoundGraceSeconds", within(c.NotFoundGraceSeconds, 0, 86400), "must be 0 to 86400")
-	check("DescribeRateLimit", c.DescribeRateLimit > 0 && !math.IsInf(c.DescribeRateLimit, 0), "must be a number of requests a second above 0")
-	check("MaximumConcurrency", within(c.MaximumConcurrency, 2, 1000), "must be 2 to 1000")
 	// strconv and slog take more words than the template: T, debug, INFO+2.
 	check("PublishProgress", oneOf(environ["PUBLISH_PROGRESS"], "true", "false"), "must be true or false")
 	check("LogLevel", oneOf(environ["LOG_LEVEL"], "DEBUG", "INFO", "WARN", "ERROR"), "must be DEBUG, INFO, WARN or ERROR")
 	check("StackName", c.StackName != "", "must be the name of the stack")
-	return c, report(faults)
+	return faults
 }
 
-var secretARN = regexp.MustCompile(`^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$`)
+func (c *Config) mendNumbers(environ map[string]string) map[string]string {
+	faults := map[string]string{}
+	for name, n := range map[string]struct {
+		field       *int
+		least, most float64
+	}{
+		"MinPollDelaySeconds":  {&c.MinPollDelaySeconds, 1, 900},
+		"MaxPollDelaySeconds":  {&c.MaxPollDelaySeconds, 1, 900},
+		"WatchDeadlineSeconds": {&c.WatchDeadlineSeconds, 1, 1209600},
+		"NotFoundGraceSeconds": {&c.NotFoundGraceSeconds, 0, 86400},
+		"MaximumConcurrency":   {&c.MaximumConcurrency, 2, 1000},
+	} {
+		given, ok := number(environ, name)
+		whole := math.Round(given)
+		nearest := min(max(whole, n.least), n.most)
+		switch *n.field = int(nearest); {
+		case !ok || given != whole:
+			faults[name] = "must be a whole number"
+		case given != nearest:
+			faults[name] = fmt.Sprintf("must be %.0f to %.0f", n.least, n.most)
+		}
+	}
+	if c.MaxPollDelaySeconds < c.MinPollDelaySeconds {
+		c.MaxPollDelaySeconds = c.MinPollDelaySeconds
+		if faults["MaxPollDelaySeconds"]+faults["MinPollDelaySeconds"] == "" {
+			faults["MaxPollDelaySeconds"] = "must not be below MinPollDelaySeconds"
+		}
+	}
+	rate, ok := number(environ, "DescribeRateLimit")
+	c.DescribeRateLimit = rate
+	switch {
+	case !ok:
+		faults["DescribeRateLimit"] = "must be a number"
+	case rate <= 0 || math.IsInf(rate, 0):
+		c.DescribeRateLimit = min(max(rate, leastRate), math.MaxFloat64)
+		faults["DescribeRateLimit"] = "must be a number of requests a second above 0"
+	}
+	return faults
+}
 
-func within(n, low, high int) bool { return low <= n && n <= high }
+// leastRate is the template's MinValue of DescribeRateLimit.
+const leastRate = 0.001
+
+var secretARN = regexp.MustCompile(`^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$`)
 
 // oneOf reports whether text is one of words, or empty, which stands for the
 // default.
 func oneOf(text string, words ...string) bool { return text == "" || slices.Contains(words, text) }
 
-// unreadable returns what env could not parse, by the field's name.
-func unreadable(err error) map[string]string {
-	faults := map[string]string{}
-	all, _ := errors.AsType[env.AggregateError](err)
-	for _, err := range all.Errors {
-		fault, ok := errors.AsType[env.ParseError](err)
-		if !ok {
-			panic(err) // the struct's tags are wrong, not its values
-		}
-		switch fault.Type {
-		case reflect.TypeFor[float64]():
-			faults[fault.Name] = "must be a number"
-		case reflect.TypeFor[int]():
-			faults[fault.Name] = "must be a whole number"
-		}
+// number returns the parameter's value: the default if it is not set, or not
+// ok. CloudFormation's type Number is an integer or a float, and how it may be
+// written is not documented (User Guide, "Parameters").
+func number(environ map[string]string, name string) (value float64, ok bool) {
+	field, _ := reflect.TypeFor[Config]().FieldByName(name)
+	text := strings.TrimSpace(cmp.Or(environ[field.Tag.Get("env")], field.Tag.Get("envDefault")))
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(value) {
+		value, _ = strconv.ParseFloat(field.Tag.Get("envDefault"), 64)
+		return value, false
 	}
-	return faults
+	return value, true
 }
 
-// report joins the faults in the order of the fields.
-func report(faults map[string]string) error {
-	var all []error
+// sentences returns the faults in the order of the fields.
+func sentences(faults map[string]string) (all []error) {
 	for field := range reflect.TypeFor[Config]().Fields() {
 		if fault, ok := faults[field.Name]; ok {
 			all = append(all, fmt.Errorf("%s %s", field.Name, fault))
 		}
 	}
-	return errors.Join(all...)
+	return all
 }
 
 // Poller returns a poller of the configured stack. Its Tokens, SQS, EventBridge,

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"maps"
 	"math"
@@ -177,7 +178,7 @@ func TestEveryFaultIsASentenceInTheTemplatesWords(t *testing.T) {
 		"a minimum of 0":                   {"MIN_POLL_DELAY_SECONDS", "0", "MinPollDelaySeconds must be 1 to 900"},
 		"a minimum above 900":              {"MIN_POLL_DELAY_SECONDS", "901", "MinPollDelaySeconds must be 1 to 900"},
 		"a minimum that is a fraction":     {"MIN_POLL_DELAY_SECONDS", "1.5", "MinPollDelaySeconds must be a whole number"},
-		"a minimum over int32":             {"MIN_POLL_DELAY_SECONDS", "4294967301", "MinPollDelaySeconds must be a whole number"},
+		"a minimum over int32":             {"MIN_POLL_DELAY_SECONDS", "4294967301", "MinPollDelaySeconds must be 1 to 900"},
 		"a maximum of 0":                   {"MAX_POLL_DELAY_SECONDS", "0", "MaxPollDelaySeconds must be 1 to 900"},
 		"a maximum above 900":              {"MAX_POLL_DELAY_SECONDS", "901", "MaxPollDelaySeconds must be 1 to 900"},
 		"a maximum below the minimum":      {"MAX_POLL_DELAY_SECONDS", "4", "MaxPollDelaySeconds must not be below MinPollDelaySeconds"},
@@ -188,7 +189,7 @@ func TestEveryFaultIsASentenceInTheTemplatesWords(t *testing.T) {
 		"a grace over a day":               {"NOT_FOUND_GRACE_SECONDS", "86401", "NotFoundGraceSeconds must be 0 to 86400"},
 		"a rate of 0":                      {"DESCRIBE_RATE_LIMIT", "0", badRate},
 		"a negative rate":                  {"DESCRIBE_RATE_LIMIT", "-1", badRate},
-		"a rate that is no number":         {"DESCRIBE_RATE_LIMIT", "NaN", badRate},
+		"a rate that is no number":         {"DESCRIBE_RATE_LIMIT", "NaN", "DescribeRateLimit must be a number"},
 		"an infinite rate":                 {"DESCRIBE_RATE_LIMIT", "Inf", badRate},
 		"a rate infinite in the other way": {"DESCRIBE_RATE_LIMIT", "-Inf", badRate},
 		"a rate in words":                  {"DESCRIBE_RATE_LIMIT", "twenty", "DescribeRateLimit must be a number"},
@@ -260,6 +261,56 @@ func TestAllFaultsAreReportedAtOnceWithoutAnyValue(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), password) {
 		t.Error("the error holds the password")
+	}
+}
+
+func TestAWrongNumberIsMendedToTheNearestRightOne(t *testing.T) {
+	type variables = map[string]string
+	const (
+		minimum, maximum = "MIN_POLL_DELAY_SECONDS", "MAX_POLL_DELAY_SECONDS"
+		deadline, rate   = "WATCH_DEADLINE_SECONDS", "DESCRIBE_RATE_LIMIT"
+	)
+	tests := map[string]struct {
+		given, worksAs variables
+		fault          string
+	}{
+		"a maximum below the minimum":     {variables{minimum: "600"}, variables{minimum: "600", maximum: "600"}, "MaxPollDelaySeconds must not be below MinPollDelaySeconds"},
+		"a minimum above all maxima":      {variables{minimum: "901"}, variables{minimum: "900", maximum: "900"}, "MinPollDelaySeconds must be 1 to 900"},
+		"a maximum below all minima":      {variables{maximum: "0"}, variables{maximum: "5"}, "MaxPollDelaySeconds must be 1 to 900"},
+		"a fraction":                      {variables{minimum: "7.5"}, variables{minimum: "8"}, "MinPollDelaySeconds must be a whole number"},
+		"a fraction next to no right one": {variables{minimum: "0.4"}, variables{minimum: "1"}, "MinPollDelaySeconds must be a whole number"},
+		"no number":                       {variables{deadline: "a day"}, nil, "WatchDeadlineSeconds must be a whole number"},
+		"more than a float64 holds":       {variables{deadline: "1e400"}, variables{deadline: "1209600"}, "WatchDeadlineSeconds must be 1 to 1209600"},
+		"no rate":                         {variables{rate: "0"}, variables{rate: "0.001"}, badRate},
+		"a rate in words":                 {variables{rate: "twenty"}, nil, "DescribeRateLimit must be a number"},
+		"an infinite rate":                {variables{rate: "Inf"}, variables{rate: fmt.Sprint(math.MaxFloat64)}, badRate},
+		"two at once":                     {variables{minimum: "0", deadline: "0"}, variables{minimum: "1", deadline: "1"}, "MinPollDelaySeconds must be 1 to 900\nWatchDeadlineSeconds must be 1 to 1209600"},
+		"none, but in odd writing":        {variables{minimum: "+1e1", maximum: " 20.0", deadline: "030"}, variables{minimum: "10", maximum: "20", deadline: "30"}, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, faults, err := Mend(with(tt.given))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(load(t, tt.worksAs), got); diff != "" {
+				t.Error(diff)
+			}
+			var sentences []string
+			for _, fault := range faults {
+				sentences = append(sentences, fault.Error())
+			}
+			if diff := cmp.Diff(tt.fault, strings.Join(sentences, "\n")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoNumberStopsTheFunction(t *testing.T) {
+	_, faults, err := Mend(with(map[string]string{"EVENT_BUS_NAME": "", "MIN_POLL_DELAY_SECONDS": "0"}))
+	if err == nil || err.Error() != "EventBusName must be the name of an event bus" || len(faults) != 1 {
+		t.Errorf("%v; mended: %v", err, faults)
 	}
 }
 
@@ -343,11 +394,12 @@ func FuzzLoad(f *testing.F) {
 					t.Errorf("%q does not say what is right", line)
 				}
 			}
-			return
 		}
+		// Also where it was mended.
 		s := c.Settings()
 		if s.MinDelay < time.Second || s.MinDelay > s.MaxDelay || s.MaxDelay > 900*time.Second || s.Grace < 0 || s.Grace > 24*time.Hour ||
-			s.Deadline < time.Second || s.Deadline > 14*24*time.Hour || !(c.DescribeRateLimit > 0) {
+			s.Deadline < time.Second || s.Deadline > 14*24*time.Hour || !(c.DescribeRateLimit > 0) ||
+			c.MaximumConcurrency < 2 || c.MaximumConcurrency > 1000 {
 			t.Errorf("%+v, %v describes a second", s, c.DescribeRateLimit)
 		}
 		c.Limiter()

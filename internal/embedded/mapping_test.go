@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,6 +56,7 @@ func TestTheHandlerGetsMessagesAsLambdaDeliversThem(t *testing.T) {
 		e := entry("a", "body")
 		e.MessageAttributes = attributes{
 			"text":   text("v"),
+			"number": types.MessageAttributeValue{DataType: aws.String("Number.int"), StringValue: aws.String("1")},
 			"binary": types.MessageAttributeValue{DataType: aws.String("Binary"), BinaryValue: []byte{1}},
 		}
 		if _, err := send(q, e); err != nil {
@@ -75,12 +77,18 @@ func TestTheHandlerGetsMessagesAsLambdaDeliversThem(t *testing.T) {
 			Md5OfMessageAttributes: md5OfAttributes(e.MessageAttributes),
 			MessageAttributes: map[string]events.SQSMessageAttribute{
 				"text":   {DataType: "String", StringValue: aws.String("v"), StringListValues: []string{}, BinaryListValues: [][]byte{}},
+				"number": {DataType: "Number.int", StringValue: aws.String("1"), StringListValues: []string{}, BinaryListValues: [][]byte{}},
 				"binary": {DataType: "Binary", BinaryValue: []byte{1}, StringListValues: []string{}, BinaryListValues: [][]byte{}},
 			},
 			EventSource: "aws:sqs", EventSourceARN: "arn:aws:sqs:local:000000000000:jobs", AWSRegion: "local",
 		}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("records (-want +got):\n%s", diff)
+		}
+		// Lambda's form has the lists, empty (aws-lambda-go, events/testdata/sqs-event.json).
+		const binary = `{"binaryValue":"AQ==","stringListValues":[],"binaryListValues":[],"dataType":"Binary"}`
+		if text, err := json.Marshal(got[0].MessageAttributes["binary"]); err != nil || string(text) != binary {
+			t.Errorf("%s, %v, want %s", text, err, binary)
 		}
 	})
 }

@@ -48,7 +48,8 @@ type Detail struct {
 	Watch           Watch           `json:"watch"`
 	Context         json.RawMessage `json:"context,omitempty"`
 
-	// Time is when the job ended, where known, else when the event was made.
+	// Time is when the job ended, where that is known and credible, else when the
+	// event was made.
 	Time time.Time `json:"-"`
 }
 
@@ -57,8 +58,8 @@ type Watch struct {
 	ID    string `json:"id"`
 	Since string `json:"since"`
 	Polls int    `json:"polls"`
-	// DetectionLagMs is from the job's end to the event, by two clocks; 0
-	// where the cluster's is ahead.
+	// DetectionLagMs is from the job's end, if that is credible, to the event, by
+	// two clocks; 0 where the cluster's is ahead.
 	DetectionLagMs *int64 `json:"detectionLagMs,omitempty"`
 }
 
@@ -82,14 +83,29 @@ func New(m watch.Message, job milvus.Job, state string, terminal bool, endpoint 
 		Context:         m.Context,
 		Time:            now,
 	}
-	if !job.EndTime.IsZero() {
+	if !job.EndTime.IsZero() && !job.StartTime.IsZero() {
+		d.DurationMs = new(max(job.EndTime.Sub(job.StartTime).Milliseconds(), 0))
+	}
+	if credible(job.EndTime, m.Watch.Since, now) {
 		d.Time = job.EndTime
-		d.Watch.DetectionLagMs = new(max(now.Sub(job.EndTime).Milliseconds(), 0))
-		if !job.StartTime.IsZero() {
-			d.DurationMs = new(max(job.EndTime.Sub(job.StartTime).Milliseconds(), 0))
+		if d.Time.After(now) {
+			d.Time = now
 		}
+		d.Watch.DetectionLagMs = new(now.Sub(d.Time).Milliseconds())
 	}
 	return d
+}
+
+// A job's end is by the cluster's clock, which may be off or in another unit. It
+// may lie so long before the watch began, as a job is found (milvus-io/milvus,
+// dataCoord.externalCollectionJobRetention), and so far ahead.
+const (
+	maxBefore = 24 * time.Hour
+	maxAhead  = 5 * time.Minute
+)
+
+func credible(end, since, now time.Time) bool {
+	return !end.Before(since.Add(-maxBefore)) && !end.After(now.Add(maxAhead))
 }
 
 // id is made from what tells one event of a watch from another: a state ends a
@@ -117,8 +133,12 @@ func (d *Detail) JSON() string {
 		// Only a Context that is not JSON can do this, and watch lets none in.
 		panic(err)
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return deliverable.Replace(strings.TrimSuffix(b.String(), "\n"))
 }
+
+// deliverable replaces the two characters in texts of the cluster that SQS, as
+// the target of a rule, takes in no form (API reference, SendMessage).
+var deliverable = strings.NewReplacer("\uFFFE", "\uFFFD", "\uFFFF", "\uFFFD")
 
 func timestamp(t time.Time) string {
 	if t.IsZero() {

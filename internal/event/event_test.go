@@ -201,16 +201,23 @@ func TestTheTimeOfAnEventIsTheJobsEndWhereKnown(t *testing.T) {
 	tests := map[string]struct {
 		end, want time.Time
 	}{
-		"ended":            {end, end},
-		"no end known":     {time.Time{}, now},
-		"an end to come":   {now.Add(time.Hour), now.Add(time.Hour)},
-		"an end long past": {since.Add(-time.Hour), since.Add(-time.Hour)},
+		"ended":                            {end, end},
+		"no end known":                     {time.Time{}, now},
+		"an end that was just ahead":       {now.Add(5 * time.Minute), now},
+		"an end too far ahead":             {now.Add(5*time.Minute + time.Millisecond), now},
+		"an end in the year 9999":          {time.UnixMilli(253402300799999), now},
+		"an end a day before the watch":    {since.Add(-24 * time.Hour), since.Add(-24 * time.Hour)},
+		"an end longer before the watch":   {since.Add(-24*time.Hour - time.Millisecond), now},
+		"an end in seconds, not in milli-": {time.UnixMilli(end.Unix()), now},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := New(polled(), milvus.Job{EndTime: tt.end}, milvus.StateCompleted, true, endpoint, now)
 			if !d.Time.Equal(tt.want) {
 				t.Errorf("got %s, want %s", d.Time, tt.want)
+			}
+			if d.EndTime != timestamp(tt.end) {
+				t.Errorf("endTime is %s, the cluster said %s", d.EndTime, tt.end)
 			}
 		})
 	}
@@ -221,12 +228,14 @@ func TestDurationsAreKnownOnlyWhereTheirEndsAre(t *testing.T) {
 		start, end    time.Time
 		duration, lag *int64
 	}{
-		"both known":                     {start, end, new(int64(93000)), new(int64(2100))},
-		"no start":                       {time.Time{}, end, nil, new(int64(2100))},
-		"no end":                         {start, time.Time{}, nil, nil},
-		"the cluster's clock is ahead":   {start, now.Add(time.Second), new(int64(96100)), new(int64(0))},
-		"an end before the start":        {end, start, new(int64(0)), new(int64(95100))},
-		"an end at once after the start": {start, start, new(int64(0)), new(int64(95100))},
+		"both known":                       {start, end, new(int64(93000)), new(int64(2100))},
+		"no start":                         {time.Time{}, end, nil, new(int64(2100))},
+		"no end":                           {start, time.Time{}, nil, nil},
+		"the cluster's clock is ahead":     {start, now.Add(time.Second), new(int64(96100)), new(int64(0))},
+		"the cluster's clock is far ahead": {start, start.Add(24 * time.Hour), new(int64(86400000)), nil},
+		"the times are in seconds":         {time.UnixMilli(start.Unix()), time.UnixMilli(end.Unix()), new(int64(93)), nil},
+		"an end before the start":          {end, start, new(int64(0)), new(int64(95100))},
+		"an end at once after the start":   {start, start, new(int64(0)), new(int64(95100))},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -238,6 +247,15 @@ func TestDurationsAreKnownOnlyWhereTheirEndsAre(t *testing.T) {
 				t.Error("lag", diff)
 			}
 		})
+	}
+}
+
+// SQS, as a rule's target, takes neither as it is.
+func TestNoEventHoldsACharacterThatSQSRefuses(t *testing.T) {
+	const bad = "a\uFFFEb\uFFFF"
+	d := New(polled(), milvus.Job{CollectionName: bad, Reason: bad, ExternalSource: bad}, bad, false, endpoint, now)
+	if text := d.JSON(); strings.ContainsAny(text, "\uFFFE\uFFFF") || strings.Count(text, "a\uFFFDb\uFFFD") != 4 {
+		t.Error(text)
 	}
 }
 
@@ -279,11 +297,11 @@ func FuzzJSONIsOneLineThatSaysWhatTheDetailDoes(f *testing.F) {
 		}
 		want := *d
 		want.Time = time.Time{}
-		want.Reason, want.ExternalSource = strings.ToValidUTF8(reason, "\ufffd"), strings.ToValidUTF8(source, "\ufffd")
+		want.Reason, want.ExternalSource = deliverable.Replace(strings.ToValidUTF8(reason, "\ufffd")), deliverable.Replace(strings.ToValidUTF8(source, "\ufffd"))
 		if m.Context != nil {
 			var compact bytes.Buffer
 			json.Compact(&compact, m.Context)
-			want.Context = compact.Bytes()
+			want.Context = json.RawMessage(deliverable.Replace(compact.String()))
 		}
 		if !utf8.ValidString(reason) || !utf8.ValidString(source) { // how many characters stand for a fault is not promised
 			got.Reason, got.ExternalSource = want.Reason, want.ExternalSource

@@ -151,3 +151,15 @@ func TestTheTableIsBoundedAndKeepsTheLast(t *testing.T) {
 		t.Error("the first is remembered")
 	}
 }
+
+// docs/design.md promises the number.
+func TestTheLast8192WatchesAreRemembered(t *testing.T) {
+	var l Ledger
+	l.Sent(one, 1)
+	for i := range 8191 {
+		l.Sent(Origin{2, byte(i), byte(i >> 8)}, 1)
+	}
+	if !l.Behind(one, 0) {
+		t.Error("the first of 8192 is forgotten")
+	}
+}

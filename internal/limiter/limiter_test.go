@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -276,4 +277,21 @@ func TestAClockSetBackPutsNoRequestOff(t *testing.T) {
 			t.Errorf("started after %s", at[0])
 		}
 	})
+}
+
+// Go's monotonic clock may stand still while Lambda has the process frozen, so no
+// time that outlives an invocation may hold a reading of it.
+func TestTheLimiterGoesByTheWallClock(t *testing.T) {
+	l := New(1)
+	done, err := l.Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done()
+	l.Hold(time.Second)
+	for name, at := range map[string]time.Time{"a slot": <-l.slots, "a hold": l.heldUntil} {
+		if strings.Contains(at.String(), " m=") {
+			t.Errorf("%s is free at %s", name, at)
+		}
+	}
 }

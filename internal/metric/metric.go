@@ -78,6 +78,10 @@ const (
 	PollsPerJob Name = "PollsPerJob"
 )
 
+// ConfigurationFaults is how many parameters of the function are wrong, with
+// each batch that it handles all the same.
+const ConfigurationFaults Name = "ConfigurationFaults"
+
 // Units, as CloudWatch spells them.
 const (
 	Count        = "Count"
@@ -117,6 +121,7 @@ var Definitions = [...]Definition{
 	{Name: DetectionLag, Unit: Milliseconds},
 	{Name: JobDuration, Unit: Milliseconds},
 	{Name: PollsPerJob, Unit: Count},
+	{Name: ConfigurationFaults, Unit: Count},
 }
 
 // DescribeErrors returns the metric that counts errors of the kind. One that is
@@ -135,7 +140,7 @@ func DescribeErrors(kind milvus.Kind) Name {
 	return DescribeErrorsTemporary
 }
 
-// Events returns the metric that counts events of the state.
+// Events returns the metric that counts terminal events of the state.
 func Events(state string) Name {
 	switch state {
 	case milvus.StateCompleted:

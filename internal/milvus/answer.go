@@ -40,7 +40,7 @@ type Job struct {
 	Progress *int
 	// ExternalSource is a JSON text, a URL or empty.
 	ExternalSource string
-	// Reason says why the job failed.
+	// Reason says why the job failed, or why it still pends.
 	Reason string
 	// StartTime and EndTime are zero until the job has started or ended.
 	StartTime, EndTime time.Time
@@ -48,6 +48,14 @@ type Job struct {
 
 // Terminal reports whether the job has ended.
 func (j Job) Terminal() bool { return j.State == StateCompleted || j.State == StateFailed }
+
+// Unexplained reports whether the job has failed, and the cluster has not saved
+// yet when and why: describe shows a job as failed as soon as one of its tasks
+// is, for milliseconds or for seconds (milvus-io/milvus,
+// internal/datacoord/external_collection_refresh_manager.go).
+func (j Job) Unexplained() bool {
+	return j.State == StateFailed && j.Reason == "" && j.EndTime.IsZero()
+}
 
 // answer is the body of every response:
 //

@@ -29,7 +29,7 @@ func TestAnAnswerCountsFromWhenItWasAskedFor(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			tt.answer.Asked = begun.Add(tt.asked)
-			d := Decide(settings, message(3, 0), tt.answer, tt.answer.Asked.Add(20*time.Second))
+			d := Decide(settings, missing(3, 100*time.Second), tt.answer, tt.answer.Asked.Add(20*time.Second))
 			state := ""
 			if d.Event != nil {
 				state = d.Event.State

@@ -58,13 +58,14 @@ type job struct {
 }
 
 // newCrowd makes jobs that run from 2 s to 2 h, log-uniform. Of a thousand fifty
-// fail, twenty never show up, and five hang. The seed is fixed, but not the ids
+// fail, and tell why up to 10 s later, twenty never show up, and five hang. The seed is fixed, but not the ids
 // of messages, which set the jitter: no two runs are the same.
 func newCrowd(count int) *crowd {
 	random := rand.New(rand.NewPCG(1, 0))
 	shapes := []simcluster.Shape{
 		simcluster.Linear, simcluster.None, simcluster.IndexWait,
 		simcluster.SlowStart, simcluster.FastStart, simcluster.Lumps(5),
+		simcluster.Tasks(1), simcluster.Tasks(4), simcluster.Retried(3),
 	}
 	c := &crowd{random: random, jobs: make(map[int64]*job, count), left: count}
 	for id := int64(1); id <= int64(count); id++ {
@@ -77,6 +78,7 @@ func newCrowd(count int) *crowd {
 		switch n := random.IntN(1000); {
 		case n < 50:
 			j.Fails, j.want = "out of memory", milvus.StateFailed
+			j.ReasonAfter = time.Duration(random.Int64N(int64(10 * time.Second)))
 		case n < 70:
 			j.NeverVisible, j.want = true, event.StateNotFound
 		case n < 75:
@@ -100,6 +102,9 @@ func (c *crowd) end(d event.Detail) {
 	defer c.mu.Unlock()
 	id, _ := strconv.ParseInt(d.JobID, 10, 64)
 	j := c.jobs[id]
+	if d.State == milvus.StateFailed && d.Reason == "" {
+		d.State += " without its reason"
+	}
 	j.ends = append(j.ends, d.State)
 	c.alive--
 	if c.left--; c.left == 0 {
@@ -139,13 +144,14 @@ func (c *crowd) answer(id int64) (milvus.Job, error) {
 	c.shares = max(c.shares, float64(interval)/float64(share))
 	j.polled, j.alive = now, c.alive
 
-	state, progress, found := j.At(now.Sub(j.began))
+	age := now.Sub(j.began)
+	state, progress, found := j.At(age)
 	if !found {
 		return milvus.Job{}, &milvus.Error{Kind: milvus.NotFound, Message: fmt.Sprintf("refresh job %d not found", id)}
 	}
 	answer := milvus.Job{State: state, Progress: &progress, StartTime: j.began}
-	if answer.Terminal() {
-		answer.EndTime = j.began.Add(j.RunsFor)
+	if answer.Terminal() && age >= j.EndsAt() {
+		answer.EndTime, answer.Reason = j.began.Add(j.EndsAt()), j.Fails
 	}
 	return answer, nil
 }

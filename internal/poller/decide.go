@@ -2,7 +2,6 @@ package poller
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 
 	"refresh-poller/internal/event"
@@ -30,8 +29,10 @@ type Settings struct {
 // Answer is what came of asking about a job: a Job, or a Failure, or neither
 // when time or the rate limit didn't let the poller reach it.
 type Answer struct {
-	Job        milvus.Job
-	Failure    *milvus.Error
+	Job     milvus.Job
+	Failure *milvus.Error
+	// NotReached says that the cluster was not asked; a Failure then says why,
+	// unless it is for want of time or of a request.
 	NotReached bool
 	// Held is how long a job that was not reached has to wait at least.
 	Held time.Duration
@@ -41,6 +42,15 @@ type Answer struct {
 	// Took is how long each request was under way. Nothing is decided by it.
 	Took []time.Duration
 }
+
+// answered reports whether there is a Job.
+func (a Answer) answered() bool { return a.Failure == nil && !a.NotReached }
+
+// ended reports whether there is a Job, which has ended.
+func (a Answer) ended() bool { return a.answered() && a.Job.Terminal() }
+
+// failed reports whether there is a Failure of that kind.
+func (a Answer) failed(kind milvus.Kind) bool { return a.Failure != nil && a.Failure.Kind == kind }
 
 // Action is what becomes of a message.
 type Action string
@@ -69,85 +79,109 @@ type Decision struct {
 	Reason string
 }
 
-// unreachableGrace is how long past its deadline a watch waits for a last poll
-// that the rate limit does not let happen, before it ends without one.
-const unreachableGrace = schedule.MaxDelay
+const (
+	// apart lies at least between two polls of which the second is to confirm, or
+	// to complete, the answer of the first.
+	apart = 5 * time.Second
+	// maxUnexplained is how long the reason of a failed job is waited for. A server
+	// that could not save it tries again after 10 s (milvus-io/milvus,
+	// internal/datacoord/external_collection_refresh_checker.go).
+	maxUnexplained = 15 * time.Second
+	// maxThrottled is how long the cluster may put off the last poll of a watch,
+	// from when the watch was first found overdue.
+	maxThrottled = 15 * time.Minute
+)
 
 // Decide says what becomes of a message, given the answer about its job. It is
 // exported for the simulator, whose figures are to be this code's.
+//
+// A watch ends by what a request brought, be it nothing, that was made at its
+// deadline or later; before that only by the end of its job.
 func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
-	deadline := m.Watch.Since.Add(cmp.Or(m.Deadline, s.Deadline))
-	if a.NotReached {
-		if now.After(deadline.Add(unreachableGrace)) {
-			return expire(s, m, a, now)
-		}
-		moment := momentOf(s, m.Watch, deadline, now)
-		if moment.Until <= 0 {
-			moment.Until = deadline.Add(unreachableGrace).Sub(now) + 1
-		}
-		moment.RetryAfter = a.Held
-		return Decision{
-			Action: Reenqueue,
-			Next:   m,
-			Delay:  schedule.Next(moment),
-			Reason: "not reached: no time or no request was left for it",
-		}
-	}
-
-	next := m
-	next.Watch = after(m.Watch, a, now)
 	asked := a.Asked
 	if asked.IsZero() {
 		asked = now
 	}
-	graceEnd := m.Watch.Since.Add(s.Grace)
-	unknown := a.Failure != nil && a.Failure.Kind == milvus.NotFound
-	switch {
-	case a.Failure == nil && a.Job.Terminal():
-		job := a.Job
-		if job.State == milvus.StateCompleted {
-			job.Reason = "" // it tells why a job did not complete
-		}
-		return end(s, next, job, job.State, now)
-	case unknown && !asked.Before(graceEnd):
-		job := remembered(next)
-		job.Reason = fmt.Sprintf("the cluster knows no job %d, %s after the watch began%s", m.JobID, span(asked.Sub(m.Watch.Since)), lastSeen(next))
-		return end(s, next, job, event.StateNotFound, now)
-	case !asked.Before(deadline):
-		return expire(s, next, a, now)
-	}
+	deadline := m.Watch.Since.Add(cmp.Or(m.Deadline, s.Deadline))
+	overdue := !asked.Before(deadline)
+	next := m
+	next.Watch = after(m.Watch, a, asked, deadline)
+	w := next.Watch
+	moment := momentOf(s, m.Watch.Job, w, a, deadline, now)
+	goneFrom := goneFrom(s, w, overdue)
 
-	d := Decision{Action: Reenqueue, Next: next}
-	moment := momentOf(s, next.Watch, deadline, now)
-	moment.Failures = next.Watch.Failures
-	if unknown {
-		moment.Until = min(moment.Until, graceEnd.Sub(now))
+	switch {
+	case a.ended() && !a.Job.Unexplained():
+		return end(s, next, a.Job, a.Job.State, now)
+	case !w.UnexplainedSince.IsZero():
+		until := w.UnexplainedSince.Add(max(maxUnexplained, s.MinDelay))
+		if overdue || !asked.Before(until) {
+			return end(s, next, remembered(next), w.Job.State, now)
+		}
+		moment.Min = max(apart, s.MinDelay)
+		moment.Max = moment.Min
+		moment.Until = min(moment.Until, until.Sub(now))
+	case a.NotReached:
+	case a.failed(milvus.NotFound) && !asked.Before(goneFrom):
+		return end(s, next, gone(next, asked), event.StateNotFound, now)
+	case overdue && a.failed(milvus.Throttled) && asked.Before(w.OverdueSince.Add(maxThrottled)):
+		moment.Until = w.OverdueSince.Add(maxThrottled).Sub(now)
+	case overdue:
+		return end(s, next, expired(s, next, a), event.StateExpired, now)
+	case a.failed(milvus.NotFound):
+		moment.Until = min(moment.Until, goneFrom.Sub(now))
 	}
-	// What passed since the cluster was asked is to be polled after at once.
-	moment.Until = max(moment.Until, time.Nanosecond)
-	if a.Failure == nil {
-		moment.Gained, moment.Within = gained(m.Watch.Job, next.Watch.Job)
-	} else {
-		moment.RetryAfter = a.Failure.RetryAfter
-		moment.Slow = a.Failure.Kind == milvus.Refused || a.Failure.Kind == milvus.Misconfigured
+	if !a.NotReached {
+		// What passed since the cluster was asked is to be polled after at once.
+		moment.Until = max(moment.Until, time.Nanosecond)
 	}
-	d.Delay = schedule.Next(moment)
-	if s.PublishProgress && a.Failure == nil && changed(m.Watch.Job, next.Watch.Job) {
+	d := Decision{Action: Reenqueue, Next: next, Delay: schedule.Next(moment), Reason: whyOn(w, a)}
+	if s.PublishProgress && a.answered() && w.UnexplainedSince.IsZero() && changed(m.Watch.Job, w.Job) {
 		d.Event = event.New(next, a.Job, a.Job.State, false, s.ClusterEndpoint, now)
 	}
 	return d
 }
 
-// momentOf is what the schedule has to know of every watch.
-func momentOf(s Settings, w watch.State, deadline, now time.Time) schedule.Moment {
+// goneFrom is when the cluster has to be asked, or later, for its word that it
+// knows no such job to be the end: the grace is over, and it has said so before.
+func goneFrom(s Settings, w watch.State, overdue bool) time.Time {
+	from := w.Since.Add(s.Grace)
+	if confirmed := w.NotFoundSince.Add(max(apart, s.MinDelay)); !overdue && confirmed.After(from) {
+		return confirmed
+	}
+	return from
+}
+
+// whyOn says why a message goes on that another answer would have ended, or "".
+func whyOn(w watch.State, a Answer) string {
+	switch {
+	case a.NotReached && a.Failure == nil:
+		return "not reached: no time or no request was left for it"
+	case !w.UnexplainedSince.IsZero():
+		return "the job failed, and the cluster has not said why yet"
+	}
+	return ""
+}
+
+// momentOf is what the schedule has to know of a watch that is now w, and whose
+// job was last seen as before.
+func momentOf(s Settings, before watch.Sight, w watch.State, a Answer, deadline, now time.Time) schedule.Moment {
 	m := schedule.Moment{
 		WatchID: w.ID, Polls: w.Polls,
 		Min: s.MinDelay, Max: s.MaxDelay, Until: deadline.Sub(now),
 		Watched: now.Sub(w.Since), Progress: max(percent(w.Job), 0),
-		Pace: s.Pace,
+		RetryAfter: a.Held, Pace: s.Pace,
 	}
 	if !w.Job.StartTime.IsZero() {
 		m.Running = now.Sub(w.Job.StartTime)
+	}
+	switch {
+	case a.Failure != nil:
+		m.Failures = w.Failures
+		m.RetryAfter = a.Failure.RetryAfter
+		m.Slow = a.failed(milvus.Refused) || a.failed(milvus.Misconfigured)
+	case a.answered():
+		m.Gained, m.Within = gained(before, w.Job)
 	}
 	return m
 }
@@ -160,89 +194,3 @@ func gained(before, now watch.Sight) (int, time.Duration) {
 	}
 	return *now.Progress - *before.Progress, now.SeenAt.Sub(before.SeenAt)
 }
-
-// end makes the terminal event of a watch.
-func end(s Settings, m watch.Message, job milvus.Job, state string, now time.Time) Decision {
-	return Decision{
-		Action: Publish,
-		Next:   m,
-		Event:  event.New(m, job, state, true, s.ClusterEndpoint, now),
-		Reason: job.Reason,
-	}
-}
-
-func expire(s Settings, m watch.Message, a Answer, now time.Time) Decision {
-	job := a.Job
-	if job.State == "" {
-		job = remembered(m)
-	}
-	job.Reason = fmt.Sprintf("no terminal state within the deadline of %s%s", span(cmp.Or(m.Deadline, s.Deadline)), lastSeen(m))
-	if m.Watch.LastError != "" {
-		job.Reason += "; last error: " + m.Watch.LastError
-	}
-	return end(s, m, job, event.StateExpired, now)
-}
-
-// after returns the state of a watch after a poll.
-func after(w watch.State, a Answer, now time.Time) watch.State {
-	w.Polls = counted(w.Polls)
-	w.LastError = ""
-	switch {
-	case a.Failure == nil:
-		sight := watch.Sight{State: a.Job.State, Progress: a.Job.Progress, CollectionName: a.Job.CollectionName, StartTime: a.Job.StartTime, SeenAt: now}
-		if fellBack(w.Job, sight) {
-			w.Restarts = counted(w.Restarts)
-		}
-		w.Failures, w.Job = 0, sight
-	case a.Failure.Kind == milvus.NotFound:
-		// An answer like any other, as long as the grace lasts.
-		w.Failures, w.LastError = 0, a.Failure.Error()
-	default:
-		w.Failures = counted(w.Failures)
-		w.LastError = a.Failure.Error()
-	}
-	return w
-}
-
-// counted keeps a count that a forged watch may have begun with in what can be
-// read again.
-func counted(n int) int { return min(n+1, watch.MaxCount) }
-
-// changed reports whether a poll saw another state or progress than the last.
-func changed(before, now watch.Sight) bool {
-	return before.State != now.State || percent(before) != percent(now)
-}
-
-// fellBack reports whether a job may come by a state and progress again that it
-// had before.
-func fellBack(before, now watch.Sight) bool {
-	left := before.State != now.State && before.State != "" && before.State != milvus.StatePending
-	return left || percent(now) < percent(before)
-}
-
-func percent(s watch.Sight) int {
-	if s.Progress == nil {
-		return -1
-	}
-	return *s.Progress
-}
-
-// remembered is the job as the watch last saw it.
-func remembered(m watch.Message) milvus.Job {
-	s := m.Watch.Job
-	return milvus.Job{State: s.State, Progress: s.Progress, CollectionName: s.CollectionName, StartTime: s.StartTime}
-}
-
-func lastSeen(m watch.Message) string {
-	s := m.Watch.Job
-	switch {
-	case s.State == "":
-		return "; it was never seen"
-	case s.Progress == nil:
-		return "; last seen " + s.State
-	}
-	return fmt.Sprintf("; last seen %s at %d %%", s.State, *s.Progress)
-}
-
-// span writes a duration in seconds, the unit of the template's parameters.
-func span(d time.Duration) string { return fmt.Sprintf("%d s", int64(d/time.Second)) }

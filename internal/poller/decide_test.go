@@ -10,9 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"refresh-poller/internal/event"
-	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/schedule"
 	"refresh-poller/internal/schematest"
 	"refresh-poller/internal/watch"
 )
@@ -32,6 +30,10 @@ var (
 	pending   = Answer{Job: milvus.Job{State: milvus.StatePending, Progress: new(0)}}
 	completed = Answer{Job: milvus.Job{CollectionName: "ext_books", State: milvus.StateCompleted, Progress: new(100), StartTime: begun, EndTime: begun.Add(93 * time.Second)}}
 	failed    = Answer{Job: milvus.Job{State: milvus.StateFailed, Progress: new(60), Reason: "no such object"}}
+	// unexplained is a failed job whose reason is not saved yet.
+	unexplained = Answer{Job: milvus.Job{
+		CollectionName: "ext_orders", State: milvus.StateFailed, Progress: new(60), ExternalSource: "s3://orders", StartTime: begun,
+	}}
 )
 
 func fault(kind milvus.Kind) Answer {
@@ -48,6 +50,33 @@ func throttled(retryAfter time.Duration) Answer {
 func message(polls, failures int) watch.Message {
 	return watch.Message{JobID: exactID, Watch: watch.State{ID: "watch-1", Since: begun, Polls: polls, Failures: failures}}
 }
+
+// missing is a message of a watch whose job was not found first at that age.
+func missing(polls int, age time.Duration) watch.Message {
+	m := message(polls, 0)
+	m.Watch.NotFoundSince = begun.Add(age)
+	return m
+}
+
+// overdue is a message of a watch that was found past its deadline at that age.
+func overdue(polls int, age time.Duration) watch.Message {
+	m := message(polls, 0)
+	m.Watch.OverdueSince = begun.Add(age)
+	return m
+}
+
+// early is a message of a watch that saw its job fail for no reason as it began,
+// and once more at that age.
+func early(polls int, age time.Duration) watch.Message {
+	m := message(polls, 0)
+	m.Watch.UnexplainedSince = begun
+	j := unexplained.Job
+	m.Watch.Job = watch.Sight{State: j.State, Progress: j.Progress, CollectionName: j.CollectionName, ExternalSource: j.ExternalSource, StartTime: j.StartTime, SeenAt: begun.Add(age)}
+	return m
+}
+
+// noToken is what comes of a secret that can't be read.
+var noToken = Answer{NotReached: true, Failure: fault(milvus.Temporary).Failure}
 
 // decide holds what comes of Decide against the schemas.
 func decide(t *testing.T, s Settings, m watch.Message, a Answer, now time.Time) Decision {
@@ -83,8 +112,12 @@ func TestDecide(t *testing.T) {
 
 		"not found at first is not yet":                       {message(0, 0), fault(milvus.NotFound), 0, Reenqueue, 5 * time.Second, ""},
 		"not found is asked again at the end of the grace":    {message(9, 0), fault(milvus.NotFound), 100 * time.Second, Reenqueue, 20 * time.Second, ""},
-		"not found just before the end of the grace":          {message(9, 0), fault(milvus.NotFound), 119*time.Second + 900*time.Millisecond, Reenqueue, time.Second, ""},
-		"not found at the end of the grace ends":              {message(9, 0), fault(milvus.NotFound), 120 * time.Second, Publish, 0, "JobNotFound"},
+		"not found just before the end of the grace":          {missing(9, 100*time.Second), fault(milvus.NotFound), 119*time.Second + 900*time.Millisecond, Reenqueue, time.Second, ""},
+		"not found at the end of the grace ends":              {missing(9, 100*time.Second), fault(milvus.NotFound), 120 * time.Second, Publish, 0, "JobNotFound"},
+		"not found once is asked again":                       {message(9, 0), fault(milvus.NotFound), 120 * time.Second, Reenqueue, 5 * time.Second, ""},
+		"not found twice at once is asked again":              {missing(9, 116*time.Second), fault(milvus.NotFound), 120 * time.Second, Reenqueue, time.Second, ""},
+		"not found twice, some seconds apart, ends":           {missing(9, 120*time.Second), fault(milvus.NotFound), 125 * time.Second, Publish, 0, "JobNotFound"},
+		"not found by a clock that was set back":              {missing(9, time.Hour), fault(milvus.NotFound), 125 * time.Second, Reenqueue, 5 * time.Second, ""},
 		"not found after deadline and grace is not found":     {message(9, 0), fault(milvus.NotFound), 25 * time.Hour, Publish, 0, "JobNotFound"},
 		"not found at a deadline within the grace expires":    {shortWatch, fault(milvus.NotFound), time.Minute, Publish, 0, "WatchExpired"},
 		"not found near a deadline within the grace":          {shortWatch, fault(milvus.NotFound), 50 * time.Second, Reenqueue, 10 * time.Second, ""},
@@ -109,12 +142,32 @@ func TestDecide(t *testing.T) {
 		"throttled waits as told, past Max":     {message(0, 0), throttled(10 * time.Minute), 0, Reenqueue, 10 * time.Minute, ""},
 		"throttled for a year waits 900 s":      {message(0, 0), throttled(365 * 24 * time.Hour), 0, Reenqueue, 900 * time.Second, ""},
 		"throttled never waits past a deadline": {shortWatch, throttled(time.Hour), 50 * time.Second, Reenqueue, 10 * time.Second, ""},
+		"throttled at the deadline goes on":     {message(9, 0), throttled(10 * time.Second), 25 * time.Hour, Reenqueue, 280 * time.Second, ""},
+		"throttled at the deadline for a while": {overdue(9, 25*time.Hour), throttled(900 * time.Second), 25*time.Hour + 890*time.Second, Reenqueue, 10 * time.Second, ""},
+		"throttled at the deadline for long":    {overdue(9, 25*time.Hour), throttled(0), 25*time.Hour + 900*time.Second, Publish, 0, "WatchExpired"},
+		"another failure for long does end":     {overdue(9, 25*time.Hour), fault(milvus.Temporary), 25*time.Hour + time.Second, Publish, 0, "WatchExpired"},
 
 		"not reached goes on":                              {message(0, 0), Answer{NotReached: true}, 0, Reenqueue, 5 * time.Second, ""},
 		"not reached keeps its place in the schedule":      {message(4, 0), Answer{NotReached: true}, time.Minute, Reenqueue, 24 * time.Second, ""},
 		"not reached waits until the cluster may be asked": {message(0, 0), Answer{NotReached: true, Held: 30 * time.Second}, 0, Reenqueue, 30 * time.Second, ""},
 		"not reached does not end at the deadline":         {message(0, 0), Answer{NotReached: true}, 24 * time.Hour, Reenqueue, 288 * time.Second, ""},
-		"not reached for long after it ends":               {message(0, 0), Answer{NotReached: true}, 24*time.Hour + 901*time.Second, Publish, 0, "WatchExpired"},
+		"not reached does not end, however late":           {message(0, 0), Answer{NotReached: true}, 14 * 24 * time.Hour, Reenqueue, 288 * time.Second, ""},
+		"without a token it backs off":                     {message(0, 0), noToken, 0, Reenqueue, 10 * time.Second, ""},
+		"without a token it does not end, however late":    {message(0, 0), noToken, 14 * 24 * time.Hour, Reenqueue, 288 * time.Second, ""},
+
+		"failed without a reason is asked again":           {message(9, 0), unexplained, time.Hour, Reenqueue, 5 * time.Second, ""},
+		"a few times":                                      {early(9, 10*time.Second), unexplained, 10 * time.Second, Reenqueue, 5 * time.Second, ""},
+		"and then ends":                                    {early(9, 15*time.Second), unexplained, 15 * time.Second, Publish, 0, "RefreshFailed"},
+		"failed, with a reason at last":                    {early(9, 5*time.Second), failed, 5 * time.Second, Publish, 0, "RefreshFailed"},
+		"failed, and complete at last":                     {early(9, 5*time.Second), completed, 5 * time.Second, Publish, 0, "RefreshCompleted"},
+		"failed, and then no answer":                       {early(9, 5*time.Second), fault(milvus.Temporary), 5 * time.Second, Reenqueue, 5 * time.Second, ""},
+		"failed, and then no answer for long":              {early(9, 15*time.Second), fault(milvus.Temporary), 15 * time.Second, Publish, 0, "RefreshFailed"},
+		"failed, and then not found":                       {early(9, 15*time.Second), fault(milvus.NotFound), 15 * time.Second, Publish, 0, "RefreshFailed"},
+		"failed, and then running":                         {early(9, 15*time.Second), running, 15 * time.Second, Publish, 0, "RefreshFailed"},
+		"failed, and then not reached":                     {early(9, 15*time.Second), Answer{NotReached: true}, 15 * time.Second, Publish, 0, "RefreshFailed"},
+		"failed, and then told to wait":                    {early(9, 5*time.Second), throttled(time.Hour), 5 * time.Second, Reenqueue, 10 * time.Second, ""},
+		"failed without a reason at the deadline":          {message(9, 0), unexplained, 24 * time.Hour, Publish, 0, "RefreshFailed"},
+		"failed without a reason just before the deadline": {message(9, 0), unexplained, 24*time.Hour - 3*time.Second, Reenqueue, 3 * time.Second, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -136,24 +189,38 @@ func TestDecide(t *testing.T) {
 func TestTheStateAfterAPoll(t *testing.T) {
 	seen := watch.Sight{State: milvus.StateInProgress, Progress: new(42), CollectionName: "ext_books", StartTime: begun, SeenAt: begun.Add(time.Minute)}
 	now := begun.Add(time.Hour)
-	before := watch.State{ID: "watch-1", Since: begun, Polls: 4, Failures: 2, LastError: "old", Job: seen}
+	before := watch.State{ID: "watch-1", Since: begun, Polls: 4, Failures: 2, LastError: "old", Job: seen, NotFoundSince: begun}
 	tests := map[string]struct {
 		answer Answer
 		want   func(*watch.State)
 	}{
-		"an answer clears the failures": {running, func(w *watch.State) { w.Failures, w.LastError, w.Job.SeenAt = 0, "", now }},
+		"an answer clears the failures": {running, func(w *watch.State) {
+			w.Failures, w.LastError, w.NotFoundSince, w.Job.SeenAt = 0, "", time.Time{}, now
+		}},
 		"a failure is counted": {fault(milvus.Temporary), func(w *watch.State) {
 			w.Failures, w.LastError = 3, "the cluster's words (HTTP 200, code 7)"
 		}},
 		"not found is an answer": {fault(milvus.NotFound), func(w *watch.State) {
 			w.Failures, w.LastError = 0, "the cluster's words (HTTP 200, code 7)"
 		}},
+		"not reached is no poll": {Answer{NotReached: true}, func(w *watch.State) { w.Polls = 4 }},
+		"no token is a failure, and no poll": {noToken, func(w *watch.State) {
+			w.Polls, w.Failures, w.LastError = 4, 3, "the cluster's words (HTTP 200, code 7)"
+		}},
+		"a reason is kept": {Answer{Job: milvus.Job{State: milvus.StatePending, Reason: strings.Repeat("é", 600)}}, func(w *watch.State) {
+			w.Failures, w.LastError, w.NotFoundSince, w.Restarts = 0, "", time.Time{}, 1
+			w.Job = watch.Sight{State: milvus.StatePending, Reason: strings.Repeat("é", 512), SeenAt: now}
+		}},
+		"a failure without a reason is kept, with its source": {unexplained, func(w *watch.State) {
+			w.Failures, w.LastError, w.NotFoundSince, w.Restarts, w.UnexplainedSince = 0, "", time.Time{}, 1, now
+			w.Job = watch.Sight{State: milvus.StateFailed, Progress: new(60), CollectionName: "ext_orders", ExternalSource: "s3://orders", StartTime: begun, SeenAt: now}
+		}},
 		"less progress is a restart": {Answer{Job: milvus.Job{State: milvus.StateInProgress, Progress: new(41)}}, func(w *watch.State) {
-			w.Failures, w.LastError, w.Restarts = 0, "", 1
+			w.Failures, w.LastError, w.NotFoundSince, w.Restarts = 0, "", time.Time{}, 1
 			w.Job = watch.Sight{State: milvus.StateInProgress, Progress: new(41), SeenAt: now}
 		}},
 		"an earlier state is a restart": {Answer{Job: milvus.Job{State: milvus.StatePending, Progress: new(42)}}, func(w *watch.State) {
-			w.Failures, w.LastError, w.Restarts = 0, "", 1
+			w.Failures, w.LastError, w.NotFoundSince, w.Restarts = 0, "", time.Time{}, 1
 			w.Job = watch.Sight{State: milvus.StatePending, Progress: new(42), SeenAt: now}
 		}},
 	}
@@ -162,7 +229,7 @@ func TestTheStateAfterAPoll(t *testing.T) {
 			want := before
 			want.Polls = 5
 			tt.want(&want)
-			if diff := cmp.Diff(want, after(before, tt.answer, now)); diff != "" {
+			if diff := cmp.Diff(want, after(before, tt.answer, now, now.Add(1))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -180,7 +247,7 @@ func TestAnEndSaysWhy(t *testing.T) {
 	}{
 		"the API's reason":                   {message(0, 0), failed, 0, "no such object"},
 		"not a word of a job that completed": {message(0, 0), Answer{Job: milvus.Job{State: milvus.StateCompleted, Reason: "fine"}}, 0, ""},
-		"never found": {message(0, 0), fault(milvus.NotFound), 121 * time.Second,
+		"never found": {missing(0, 0), fault(milvus.NotFound), 121 * time.Second,
 			"the cluster knows no job 449503829274509313, 121 s after the watch began; it was never seen"},
 		"no longer found": {seen, fault(milvus.NotFound), 48 * time.Hour,
 			"the cluster knows no job 449503829274509313, 172800 s after the watch began; last seen RefreshInProgress at 42 %"},
@@ -188,6 +255,9 @@ func TestAnEndSaysWhy(t *testing.T) {
 			"no terminal state within the deadline of 86400 s; last seen RefreshInProgress at 42 %"},
 		"expired while nobody answered": {seen, fault(milvus.Temporary), 24 * time.Hour,
 			"no terminal state within the deadline of 86400 s; last seen RefreshInProgress at 42 %; last error: the cluster's words (HTTP 200, code 7)"},
+		"expired for a reason that the cluster gave": {message(0, 0), Answer{Job: milvus.Job{State: milvus.StatePending, Progress: new(0), Reason: "no such bucket"}}, 24 * time.Hour,
+			"no terminal state within the deadline of 86400 s; last seen RefreshPending at 0 %, for the reason: no such bucket"},
+		"failed without a reason": {early(9, 15*time.Second), fault(milvus.NotFound), 15 * time.Second, ""},
 		"expired in a state without progress": {message(0, 0), Answer{Job: milvus.Job{State: "RefreshPaused"}}, 24 * time.Hour,
 			"no terminal state within the deadline of 86400 s; last seen RefreshPaused"},
 	}
@@ -285,10 +355,11 @@ func TestIdsTellEventsApart(t *testing.T) {
 }
 
 // Whatever the cluster answers, a watch that is polled when it asks to be ends
-// within a second of its deadline, and no delay leaves its bounds.
+// within a second of its deadline, or of what a throttling cluster puts that off
+// by, and no delay leaves its bounds.
 func TestEveryWatchEndsAtItsDeadline(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	answers := []Answer{running, pending, fault(milvus.Temporary), fault(milvus.Refused), fault(milvus.Misconfigured), fault(milvus.NotFound), throttled(0), throttled(time.Hour)}
+	answers := []Answer{running, pending, unexplained, fault(milvus.Temporary), fault(milvus.Refused), fault(milvus.Misconfigured), fault(milvus.NotFound), throttled(0), throttled(time.Hour)}
 	for range 500 {
 		s := settings
 		s.Deadline = time.Duration(1+random.IntN(100_000)) * time.Second
@@ -298,7 +369,7 @@ func TestEveryWatchEndsAtItsDeadline(t *testing.T) {
 			d := Decide(s, m, answers[random.IntN(len(answers))], now)
 			if d.Action == Publish {
 				end := now.Sub(begun)
-				if d.Event.State == event.StateNotFound && end < s.Grace || d.Event.State == event.StateExpired && end < s.Deadline || end > s.Deadline+time.Second {
+				if d.Event.State == event.StateNotFound && end < s.Grace || d.Event.State == event.StateExpired && end < s.Deadline || end > s.Deadline+maxThrottled+2*time.Second {
 					t.Fatalf("%s after %s with a deadline of %s and a grace of %s", d.Event.State, end, s.Deadline, s.Grace)
 				}
 				break
@@ -383,15 +454,38 @@ func TestNoProgressPutsAPollOffForLong(t *testing.T) {
 	}
 }
 
-func TestAWatchThatIsNeverReachedEndsAQuarterOfAnHourAfterItsDeadline(t *testing.T) {
+func TestAFailureIsPublishedAsItWasSeen(t *testing.T) {
+	for name, answer := range map[string]Answer{"no answer": fault(milvus.Temporary), "not found": fault(milvus.NotFound), "not reached": {NotReached: true}, "running": running} {
+		t.Run(name, func(t *testing.T) {
+			got := decide(t, settings, early(9, 0), answer, begun.Add(time.Minute)).Event
+			if got == nil || got.CollectionName != "ext_orders" || *got.Progress != 60 || got.ExternalSource != "s3://orders" || got.StartTime != "2024-04-11T10:40:00.000Z" {
+				t.Errorf("the event is %+v", got)
+			}
+		})
+	}
+}
+
+func TestAnEarlyFailureIsNoProgress(t *testing.T) {
 	s := settings
-	s.MaxDelay = schedule.MaxDelay
-	end := begun.Add(s.Deadline + unreachableGrace)
-	for after := time.Second; after <= unreachableGrace; after += time.Second {
-		now := begun.Add(s.Deadline + after)
-		d := Decide(s, message(3, 0), Answer{NotReached: true, Held: limiter.MaxHold}, now)
-		if next := now.Add(d.Delay); d.Action != Reenqueue || next.After(end.Add(time.Second)) || Decide(s, d.Next, Answer{NotReached: true}, end.Add(1)).Action != Publish {
-			t.Fatalf("%s after the deadline: %s after %s", after, d.Action, d.Delay)
+	s.PublishProgress = true
+	for name, m := range map[string]watch.Message{"at first": message(3, 0), "again": early(9, 0)} {
+		for kind, answer := range map[string]Answer{"failed": unexplained, "running": running} {
+			if d := decide(t, s, m, answer, begun.Add(time.Second)); answer.Job.Terminal() || name == "again" {
+				if d.Action != Reenqueue || d.Event != nil {
+					t.Errorf("%s, %s: %s with %+v", name, kind, d.Action, d.Event)
+				}
+			}
+		}
+	}
+}
+
+// The hard minimum is one for these polls too.
+func TestConfirmingKeepsToTheMinimum(t *testing.T) {
+	s := settings
+	s.MinDelay = time.Minute
+	for name, answer := range map[string]Answer{"not found": fault(milvus.NotFound), "failed for no reason": unexplained} {
+		if d := decide(t, s, message(9, 0), answer, begun.Add(time.Hour)); d.Delay != time.Minute {
+			t.Errorf("%s: %s", name, d.Delay)
 		}
 	}
 }

@@ -48,7 +48,8 @@ func (p *Poller) describe(ctx context.Context, log *slog.Logger, b budget, items
 	defer cancelStarts()
 
 	ask := asker{p: p, starts: starts}
-	if _, err := p.Tokens.Token(ctx, time.Time{}); err != nil {
+	var err error
+	if ask.token, err = p.Tokens.Token(starts, time.Time{}); err != nil {
 		// The cause names the account's own resources: it is for the log only.
 		log.ErrorContext(ctx, "no token", "error", err.Error())
 		ask.noToken = true
@@ -72,32 +73,48 @@ type asker struct {
 	p *Poller
 	// starts is done when no describe may start any more.
 	starts context.Context
-	// tokenAt is when the batch got its token, unless it got none.
+	// token is the batch's, got at tokenAt, unless it got none.
+	token   string
 	tokenAt time.Time
 	noToken bool
 }
 
 // about describes one job, and once more for each of two things that may have
 // changed since: a kept connection may have died, and a refused credential been
-// rotated. For the latter the secret is read again, once a batch.
+// rotated.
 func (a asker) about(ctx context.Context, jobID int64) Answer {
 	if a.noToken {
-		return Answer{Failure: &milvus.Error{Kind: milvus.Temporary, Message: "the secret with the cluster's token can't be read"}}
+		return Answer{NotReached: true, Failure: &milvus.Error{Kind: milvus.Temporary, Message: "the secret with the cluster's token can't be read"}}
 	}
-	answer := a.once(ctx, jobID, time.Time{})
+	answer := a.once(ctx, jobID, a.token)
 	if f := answer.Failure; f != nil && f.Stale {
-		answer = a.again(ctx, jobID, answer, time.Time{})
+		answer = a.again(ctx, jobID, a.token, answer)
 	}
-	if f := answer.Failure; f != nil && f.Kind == milvus.Refused {
-		answer = a.again(ctx, jobID, answer, a.tokenAt)
+	if answer.failed(milvus.Refused) {
+		answer = a.refused(ctx, jobID, answer)
+	}
+	return answer
+}
+
+// refused describes a job once more with a token that is read anew, once a
+// batch. The refusal stands if the token can't be read in time, or is the same
+// and the second request brings no verdict on it.
+func (a asker) refused(ctx context.Context, jobID int64, first Answer) Answer {
+	token, err := a.p.Tokens.Token(a.starts, a.tokenAt)
+	if err != nil {
+		return first
+	}
+	answer := a.again(ctx, jobID, token, first)
+	if token == a.token && (answer.failed(milvus.Temporary) || answer.failed(milvus.Throttled)) {
+		answer.Failure = first.Failure
 	}
 	return answer
 }
 
 // again describes the job once more. The first answer stays if it can't be
 // reached.
-func (a asker) again(ctx context.Context, jobID int64, first Answer, newerThan time.Time) Answer {
-	answer := a.once(ctx, jobID, newerThan)
+func (a asker) again(ctx context.Context, jobID int64, token string, first Answer) Answer {
+	answer := a.once(ctx, jobID, token)
 	if answer.NotReached {
 		return first
 	}
@@ -105,17 +122,12 @@ func (a asker) again(ctx context.Context, jobID int64, first Answer, newerThan t
 	return answer
 }
 
-// once describes the job with a token read after newerThan.
-func (a asker) once(ctx context.Context, jobID int64, newerThan time.Time) Answer {
+func (a asker) once(ctx context.Context, jobID int64, token string) Answer {
 	done, err := a.p.Limiter.Wait(a.starts)
 	if err != nil {
 		return Answer{NotReached: true, Held: a.p.Limiter.Held()}
 	}
 	defer done()
-	token, err := a.p.Tokens.Token(ctx, newerThan)
-	if err != nil {
-		return Answer{NotReached: true}
-	}
 	start := time.Now()
 	job, err := a.p.Cluster.Describe(ctx, token, jobID)
 	took := []time.Duration{time.Since(start)}

@@ -57,6 +57,7 @@ type fakeAWS struct {
 	refuseMessage, refuseEvent func(text string) bool
 	err                        error // of every call
 	sendTakes                  time.Duration
+	mostBytes                  int // of the details in one call
 }
 
 func (f *fakeAWS) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
@@ -94,7 +95,10 @@ func (f *fakeAWS) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _
 		return nil, f.err
 	}
 	out := &eventbridge.PutEventsOutput{}
+	bytes := 0
+	defer func() { f.mostBytes = max(f.mostBytes, bytes) }()
 	for _, e := range in.Entries {
+		bytes += len(*e.Detail)
 		schematest.Detail(f.t, *e.Detail)
 		result := eventtypes.PutEventsResultEntry{EventId: aws.String("event")}
 		if f.refuseEvent != nil && f.refuseEvent(*e.Detail) {

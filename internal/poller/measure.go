@@ -28,7 +28,7 @@ func measure(items []*item, now time.Time) *metric.Batch {
 			b.Count(metric.Dropped)
 		case it.decision.Action == Reenqueue:
 			b.Count(metric.Reenqueued)
-			if it.answer.NotReached {
+			if it.answer.NotReached && it.answer.Failure == nil {
 				b.Count(metric.NotReached)
 			}
 		}
@@ -55,14 +55,16 @@ func measureAnswer(b *metric.Batch, a Answer) {
 }
 
 func measureEvent(b *metric.Batch, e *event.Detail, published time.Time) {
-	b.Count(metric.Events(e.State))
-	if !e.Terminal {
+	if !e.Terminal { // its state is the cluster's word, and may be one of the poller's
+		b.Count(metric.EventsProgress)
 		return
 	}
+	b.Count(metric.Events(e.State))
 	b.Observe(metric.PollsPerJob, int64(e.Watch.Polls))
-	if e.Watch.DetectionLagMs != nil { // then Time is the job's end
-		b.Observe(metric.DetectionLag, published.Sub(e.Time).Milliseconds())
+	if e.Watch.DetectionLagMs == nil {
+		return // the job's end is not known, or not credible
 	}
+	b.Observe(metric.DetectionLag, published.Sub(e.Time).Milliseconds())
 	if e.DurationMs != nil {
 		b.Observe(metric.JobDuration, *e.DurationMs)
 	}

@@ -92,6 +92,17 @@ func TestABatchIsMeasuredInOneLine(t *testing.T) {
 	})
 }
 
+func TestEachLineSaysHowManyParametersAreWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		h.ConfigurationFaults = 2
+		h.Handle(t.Context(), batchOf())
+		if diff := cmp.Diff(lineWith(map[string]any{"ConfigurationFaults": 2.0}), h.measured(t)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestMeasuresOf(t *testing.T) {
 	refuse := func(context.Context, string, int64) (milvus.Job, error) {
 		return milvus.Job{}, &milvus.Error{Kind: milvus.Refused}

@@ -21,6 +21,7 @@ import (
 
 	"refresh-poller/internal/ledger"
 	"refresh-poller/internal/limiter"
+	"refresh-poller/internal/metric"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/watch"
 )
@@ -53,6 +54,9 @@ type Poller struct {
 	// Stack.
 	Metrics io.Writer
 	Stack   string
+	// ConfigurationFaults is how many parameters are wrong, 0 at best; each line
+	// has them.
+	ConfigurationFaults int
 
 	ledger ledger.Ledger
 }
@@ -98,8 +102,12 @@ func (p *Poller) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	p.send(ctx, log, budget, items)
 	p.enter(items)
 	end := time.Now()
+	measured := measure(items, end)
+	for range p.ConfigurationFaults {
+		measured.Count(metric.ConfigurationFaults)
+	}
 	// Whoever can't write here can't log it either.
-	_, _ = p.Metrics.Write(measure(items, end).Line(p.Stack, end))
+	_, _ = p.Metrics.Write(measured.Line(p.Stack, end))
 	return respond(ctx, log, items), nil
 }
 

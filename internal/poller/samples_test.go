@@ -45,6 +45,9 @@ func publishedSamples() map[string]publishedBy {
 	})
 	stuck.Deadline = time.Hour
 
+	missing := started(449503829274509316, "17d3e5f9-8c2b-4b1d-a6e7-5f4c3b2a1908", "", 6, watch.Sight{})
+	missing.Watch.NotFoundSince = since
+
 	return map[string]publishedBy{
 		"completed": {here, books, Answer{Job: milvus.Job{
 			CollectionName: "ext_books", State: milvus.StateCompleted, Progress: new(100), ExternalSource: source, StartTime: start, EndTime: after(93 * time.Second),
@@ -58,7 +61,7 @@ func publishedSamples() map[string]publishedBy {
 		"failed-elsewhere": {elsewhere, started(449503829274509320, "e6b1a7c4-0d0c-4f0a-b7b4-9d6a1c5e2f38", "", 2, watch.Sight{}), Answer{Job: milvus.Job{
 			CollectionName: "ext_books", State: milvus.StateFailed, Progress: new(0), Reason: "schema mismatch: field title", StartTime: start, EndTime: after(11 * time.Second),
 		}}, after(12 * time.Second)},
-		"not-found": {here, started(449503829274509316, "17d3e5f9-8c2b-4b1d-a6e7-5f4c3b2a1908", "", 6, watch.Sight{}),
+		"not-found": {here, missing,
 			Answer{Failure: &milvus.Error{Kind: milvus.NotFound, Message: "refresh job 449503829274509316 not found", Status: 200, Code: 1100}}, since.Add(settings.Grace)},
 		"expired": {here, stuck,
 			Answer{Failure: &milvus.Error{Kind: milvus.Temporary, Message: "the answer is not the API's JSON", Status: 502}}, since.Add(stuck.Deadline)},

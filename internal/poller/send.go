@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strconv"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -27,12 +29,9 @@ const (
 	// maxEventBytes bounds all entries of a call together (Amazon EventBridge
 	// API Reference, PutEvents: less than 1 MB).
 	maxEventBytes = 1_000_000 - 1
-)
-
-// Attributes of a rejected message.
-const (
-	attributeReason = "RejectReason"
-	attributeID     = "OriginalMessageId"
+	// maxTraceHeader bounds that of an entry, in characters (Amazon EventBridge API
+	// Reference, PutEventsRequestEntry).
+	maxTraceHeader = 500
 )
 
 // parcel is one entry of a batch call, with the item it is sent for.
@@ -115,27 +114,6 @@ func reenqueueParcel(it *item) parcel[sqstypes.SendMessageBatchRequestEntry] {
 	}
 }
 
-// rejectParcel leaves the body as it is. Beside one that fills a message, only
-// as much is said of it as there is room for.
-func rejectParcel(it *item) parcel[sqstypes.SendMessageBatchRequestEntry] {
-	out := parcel[sqstypes.SendMessageBatchRequestEntry]{
-		item:  it,
-		entry: sqstypes.SendMessageBatchRequestEntry{MessageBody: &it.record.Body, MessageAttributes: map[string]sqstypes.MessageAttributeValue{}},
-		bytes: len(it.record.Body),
-	}
-	const dataType = "String"
-	for _, attribute := range [][2]string{{attributeID, it.record.MessageId}, {attributeReason, it.decision.Reason}} {
-		name, value := attribute[0], attribute[1]
-		bytes := len(name) + len(dataType) + len(value)
-		if value == "" || out.bytes+bytes > maxMessageBytes {
-			continue
-		}
-		out.entry.MessageAttributes[name] = sqstypes.MessageAttributeValue{DataType: aws.String(dataType), StringValue: &value}
-		out.bytes += bytes
-	}
-	return out
-}
-
 func (p *Poller) eventParcel(ctx context.Context, it *item) parcel[eventtypes.PutEventsRequestEntry] {
 	detail := it.decision.Event.JSON()
 	const timeBytes = 14
@@ -150,15 +128,17 @@ func (p *Poller) eventParcel(ctx context.Context, it *item) parcel[eventtypes.Pu
 		},
 		bytes: len(detail) + len(p.EventSource) + len(event.DetailType) + timeBytes,
 	}
-	if header := traceHeader(ctx); header != "" {
+	if header := traceHeader(ctx); header != "" && len(header) <= maxTraceHeader {
 		out.entry.TraceHeader = &header
 	}
 	return out
 }
 
 // deliver sends the parcels in as few calls as the limits allow. Entries that a
-// call does not take are sent once more; it returns those that are not taken
-// then either. A call that fails whole is not repeated: the SDK has done that.
+// call does not take are sent once more, and those of a call that is refused whole
+// each in a call of its own, for one of them may be why; it returns those that are
+// not taken then either. A call that fails otherwise is not repeated: the SDK has
+// done that.
 func deliver[E any](parcels []parcel[E], maxBytes int, call func([]parcel[E]) (map[int]error, error)) map[*item]error {
 	failed := map[*item]error{}
 	for len(parcels) > 0 {
@@ -169,9 +149,15 @@ func deliver[E any](parcels []parcel[E], maxBytes int, call func([]parcel[E]) (m
 		}
 		batch := parcels[:n]
 		refused, err := call(batch)
-		if err == nil && len(refused) > 0 {
+		switch {
+		case err == nil && len(refused) > 0:
 			batch = selected(batch, refused)
 			refused, err = call(batch)
+		case n > 1 && refusedWhole(err):
+			for i := range batch {
+				maps.Copy(failed, deliver(batch[i:i+1], maxBytes, call))
+			}
+			batch = nil
 		}
 		for i, p := range batch {
 			if reason := cmp.Or(err, refused[i]); reason != nil {
@@ -181,6 +167,16 @@ func deliver[E any](parcels []parcel[E], maxBytes int, call func([]parcel[E]) (m
 		parcels = parcels[n:]
 	}
 	return failed
+}
+
+// refusedWhole reports whether a service answered that it does not take a call,
+// for another reason than that there are too many.
+func refusedWhole(err error) bool {
+	answer, ok := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err)
+	return ok && answer.HTTPStatusCode()/100 == 4 && retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) != aws.TrueTernary
 }
 
 func selected[E any](parcels []parcel[E], places map[int]error) []parcel[E] {

@@ -296,3 +296,25 @@ func TestTheLargestEventsOfABatchFitOneCall(t *testing.T) {
 		t.Errorf("%d events in %d calls, want ten in one", len(h.aws.published), h.aws.putCalls)
 	}
 }
+
+func TestEventsThatAreTooManyForOneCallAreSplit(t *testing.T) {
+	h := newHarness(t)
+	job := failed.Job
+	job.ExternalSource = strings.Repeat("\x01", 20<<10) // six bytes each, in JSON
+	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return job, nil })
+	h.handle(t, "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
+	if h.aws.putCalls != 2 || len(h.aws.published) != 10 || h.aws.mostBytes >= 1_000_000 {
+		t.Errorf("%d events in %d calls of at most %d bytes, want ten in two of less than 1 MB", len(h.aws.published), h.aws.putCalls, h.aws.mostBytes)
+	}
+}
+
+func TestProgressThatIsNotTakenIsNotCounted(t *testing.T) {
+	h := newHarness(t)
+	h.Settings.PublishProgress = true
+	h.Cluster = half
+	h.aws.refuseEvent = func(string) bool { return true }
+	h.handle(t, "6")
+	if line := h.lastMeasured(t); line["EventsProgress"] != nil || line["Reenqueued"] != 1.0 {
+		t.Errorf("measured %v", line)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -62,6 +63,16 @@ func TestAWideTerminalHasRoomForTheFault(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+func TestHeldEventsThatAreNotWrittenAreAnErrorOfClose(t *testing.T) {
+	s := onTerminal(gone{}, io.Discard, (&terminal{width: 80}).size, true)
+	if err := s.Event("{}"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err == nil {
+		t.Error("no error")
+	}
 }
 
 func TestTheBarsStayAsTheyEndedAndHeldEventsFollow(t *testing.T) {

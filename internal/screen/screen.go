@@ -4,6 +4,7 @@ package screen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,17 +35,56 @@ type Screen struct {
 	hold   bool
 	held   []string
 	closed bool
+	// lost is why an event could not be written.
+	lost error
 }
 
 // New returns a screen that writes events to out and all else to notes, as bars
-// if that is a terminal. Close it before the program ends.
-func New(out, notes *os.File) *Screen {
+// if that is a terminal and what is written to out can appear there only where
+// this program puts it. Close it before the program ends. The error says that out
+// was closed when the program began.
+func New(out, notes *os.File) (*Screen, error) {
+	if discards(out) && readable(out) {
+		return nil, errors.New("stdout is closed, or /dev/null opened for reading too: give it a place for the events, such as > /dev/null")
+	}
 	// The bars are drawn with escape sequences, which these two don't know.
 	plain := runtime.GOOS == "windows" || os.Getenv("TERM") == "dumb"
-	if fd := int(notes.Fd()); !plain && term.IsTerminal(fd) {
-		return onTerminal(out, notes, func() (int, int, error) { return term.GetSize(fd) }, term.IsTerminal(int(out.Fd())))
+	same := sameFile(out, notes)
+	if fd := int(notes.Fd()); !plain && term.IsTerminal(fd) && (same || silent(out)) {
+		return onTerminal(out, notes, func() (int, int, error) { return term.GetSize(fd) }, same), nil
 	}
-	return inLines(out, notes)
+	return inLines(out, notes), nil
+}
+
+func sameFile(a, b *os.File) bool {
+	aInfo, errA := a.Stat()
+	bInfo, errB := b.Stat()
+	return errA == nil && errB == nil && os.SameFile(aInfo, bInfo)
+}
+
+// silent reports whether nobody shows what is written to out as it comes. Who
+// reads a pipe may write to the same terminal, and /dev/tty is it under another
+// name.
+func silent(out *os.File) bool {
+	info, err := out.Stat()
+	return err == nil && info.Mode().IsRegular() || discards(out)
+}
+
+func discards(out *os.File) bool {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return false
+	}
+	defer null.Close()
+	return sameFile(out, null)
+}
+
+// readable tells the null device that Go's runtime puts in the place of a closed
+// stdout, to read and write (runtime/fds_unix.go), from one that is only written
+// to, as a shell opens it.
+func readable(null *os.File) bool {
+	_, err := null.Read(make([]byte, 1))
+	return err == io.EOF
 }
 
 func inLines(out, notes io.Writer) *Screen {
@@ -74,15 +114,23 @@ func (s *Screen) Hint(kind milvus.Kind, text string) {
 	s.hints[kind] = text
 }
 
-// Event writes an event's JSON as one line.
-func (s *Screen) Event(json string) {
+// Event writes an event's JSON as one line, now or at Close. It returns an error
+// once an event could not be written.
+func (s *Screen) Event(json string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hold {
 		s.held = append(s.held, json)
-		return
+	} else {
+		s.write(json)
 	}
-	fmt.Fprintln(s.events, json)
+	return s.lost
+}
+
+func (s *Screen) write(json string) {
+	if _, err := fmt.Fprintln(s.events, json); err != nil {
+		s.lost = fmt.Errorf("an event could not be written: %w", err)
+	}
 }
 
 // Note writes text, above the bars if there are any.
@@ -93,17 +141,19 @@ func (s *Screen) Note(text string) {
 }
 
 // Close leaves the bars as they stand and writes the events that were held
-// back. What the poller logs afterwards is not shown.
-func (s *Screen) Close() {
+// back. What the poller logs afterwards is not shown. It returns the error of
+// Event, also if called again.
+func (s *Screen) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bars != nil {
 		s.bars.close()
 	}
 	for _, json := range s.held {
-		fmt.Fprintln(s.events, json)
+		s.write(json)
 	}
 	s.bars, s.hold, s.held, s.closed = nil, false, nil, true
+	return s.lost
 }
 
 // Enabled takes every level from INFO up.

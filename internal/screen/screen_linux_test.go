@@ -1,6 +1,8 @@
 package screen
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +37,62 @@ func pseudoTerminal(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
+func TestThereAreBarsOnlyWhereNothingElseCanWriteToTheTerminal(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	_, other := pseudoTerminal(t)
+	_, piped := pipe(t)
+	file := func(name string) *os.File {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	closed := file(t.TempDir() + "/closed")
+	closed.Close()
+	tests := map[string]struct {
+		out  *os.File // nil is the terminal itself
+		bars bool
+	}{
+		"events on the same terminal":            {nil, true},
+		"events in a file":                       {file(t.TempDir() + "/events"), true},
+		"events thrown away":                     {file(os.DevNull), true},
+		"events to a program":                    {piped, false},
+		"events on what may be another terminal": {other, false},
+		"events to a device":                     {file("/dev/full"), false},
+		"events to nowhere":                      {closed, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			master, notes := pseudoTerminal(t)
+			s, err := New(cmp.Or(tt.out, notes), notes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			poll(s, running(42)...)
+			s.Close()
+			notes.Close()
+			written, _ := io.ReadAll(master) // ends in an error, as the other end is closed
+			if got := bytes.ContainsRune(written, '\x1b'); got != tt.bars {
+				t.Errorf("bars: %t, want %t, in %q", got, tt.bars, written)
+			}
+		})
+	}
+}
+
+func TestAnOutputThatWasClosedIsRefused(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0) // as the runtime opens it then
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	_, notes := pseudoTerminal(t)
+	if _, err := New(null, notes); err == nil || !strings.HasPrefix(err.Error(), "stdout is closed") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOnATerminalThereAreBarsUnlessItIsDumb(t *testing.T) {
 	tests := map[string]struct{ term, want string }{
 		"a terminal":      {"xterm", "449503829274509313  [======>---------]  42 %  in progress        0s  next 5s\n{\"a\":1}\n"},
@@ -44,7 +102,10 @@ func TestOnATerminalThereAreBarsUnlessItIsDumb(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("TERM", tt.term)
 			master, slave := pseudoTerminal(t)
-			s := New(slave, slave)
+			s, err := New(slave, slave)
+			if err != nil {
+				t.Fatal(err)
+			}
 			s.Event(`{"a":1}`)
 			poll(s, running(42)...)
 			s.Close()

@@ -2,6 +2,8 @@ package screen
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -32,7 +34,10 @@ var completed = []any{"poll", 3, "state", "RefreshCompleted", "progress", 100}
 func TestWithoutATerminalEveryPollIsALineOfTheNotesAndEveryEventOneOfTheOther(t *testing.T) {
 	outRead, out := pipe(t)
 	notesRead, notes := pipe(t)
-	s := New(out, notes)
+	s, err := New(out, notes)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.begun = time.Now().Add(-90 * time.Second)
 	s.Note("one job")
 	reject(s, "the body is empty")
@@ -96,6 +101,49 @@ func TestAClosedScreenShowsNoMoreOfTheLog(t *testing.T) {
 	}
 	if diff := cmp.Diff("the end\n", notes.String()); diff != "" {
 		t.Error("notes", diff)
+	}
+}
+
+// tooSmall takes so many writes, and fails at all others.
+type tooSmall int
+
+func (w *tooSmall) Write(b []byte) (int, error) {
+	if *w--; *w < 0 {
+		return 0, errors.New("disk full")
+	}
+	return len(b), nil
+}
+
+func TestAnEventThatIsNotWrittenStaysAnError(t *testing.T) {
+	const want = "an event could not be written: disk full"
+	room := tooSmall(1)
+	s := inLines(&room, io.Discard)
+	if err := s.Event("{}"); err != nil {
+		t.Error(err)
+	}
+	s.Note("what is no event does not count")
+	for range 2 {
+		if err := s.Event("{}"); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	room = 1
+	for range 2 {
+		if err := s.Close(); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+func TestNotesThatAreNotWrittenAreNoError(t *testing.T) {
+	s := inLines(io.Discard, gone{})
+	s.Note("one job")
+	poll(s, completed...)
+	if err := s.Event("{}"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -2,12 +2,14 @@ package simcluster
 
 import (
 	"cmp"
+	"compress/gzip"
 	"encoding/json"
 	"io"
 	"maps"
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -30,19 +32,52 @@ type Answer struct {
 	Drop bool
 	// Stall leaves the client waiting until it gives up.
 	Stall bool
+
+	// code is that in Body, if the answer is a Failure.
+	code int
 }
 
 // Failure is how the API reports most failures: HTTP 200 with a code and a
 // message.
 func Failure(code int, message string) Answer {
-	return envelope(map[string]any{"code": code, "message": message})
+	a := envelope(map[string]any{"code": code, "message": message})
+	a.code = code
+	return a
+}
+
+// withStatus returns the answer with this HTTP status.
+func (a Answer) withStatus(status int) Answer {
+	a.Status = status
+	return a
+}
+
+// NotAuthenticated is how the server, behind its gateway, refuses a credential.
+func NotAuthenticated() Answer {
+	return Failure(codeNotAuthenticated, msgNotAuthenticated)
+}
+
+// TimedOut is HTTP 408, when the server itself gives up on a request.
+func TimedOut() Answer {
+	return Failure(codeTimeout, msgTimeout).withStatus(http.StatusRequestTimeout)
+}
+
+// Gzipped is the answer compressed, as a gateway may send it without being
+// asked.
+func Gzipped(a Answer) Answer {
+	var body strings.Builder
+	compressor := gzip.NewWriter(&body)
+	io.WriteString(compressor, a.Body) // can't fail: neither does a Builder
+	compressor.Close()
+	header := http.Header{"Content-Encoding": {"gzip"}}
+	maps.Copy(header, a.Header)
+	a.Header, a.Body = header, body.String()
+	return a
 }
 
 // RateLimited is HTTP 429, as gateways send it. Retry-After is rounded up to
 // whole seconds, and left out if 0.
 func RateLimited(retryAfter time.Duration) Answer {
-	a := Failure(codeThrottled, msgThrottled)
-	a.Status = http.StatusTooManyRequests
+	a := Failure(codeThrottled, msgThrottled).withStatus(http.StatusTooManyRequests)
 	if retryAfter > 0 {
 		seconds := int(math.Ceil(retryAfter.Seconds()))
 		a.Header = http.Header{"Retry-After": {strconv.Itoa(seconds)}}
@@ -82,6 +117,28 @@ func success(d description) Answer {
 func envelope(fields map[string]any) Answer {
 	body, _ := json.Marshal(fields) // can't fail: numbers, strings and a description
 	return Answer{Body: string(body)}
+}
+
+// honest returns the answer with the HTTP status that its code has where
+// Options.HonestStatuses is set, if it has a code.
+func (a Answer) honest() Answer {
+	switch a.code {
+	case 0:
+		return a
+	case codeNotFound, codeBadJSON, codeMissing:
+		return a.withStatus(http.StatusBadRequest)
+	case codeNotAuthenticated, codeUnauthenticated:
+		return a.withStatus(http.StatusUnauthorized)
+	case codeNotPermitted:
+		return a.withStatus(http.StatusForbidden)
+	case codeRequestLimit, codeRateLimit, codeThrottled:
+		return a.withStatus(http.StatusTooManyRequests)
+	case codeNotReady, codeUnavailable:
+		return a.withStatus(http.StatusServiceUnavailable)
+	case codeCanceled:
+		return a.withStatus(statusClientGone)
+	}
+	return a.withStatus(http.StatusInternalServerError)
 }
 
 // ServeHTTP gives the answer, whatever was asked.

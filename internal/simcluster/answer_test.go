@@ -1,7 +1,9 @@
 package simcluster
 
 import (
+	"compress/gzip"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -24,6 +26,8 @@ func TestAFaultIsAnsweredAsScripted(t *testing.T) {
 		"a rate limit says when to come back":    {RateLimited(3 * time.Second), 429, "Retry-After: 3", `"code":1807`},
 		"a rate limit rounds up":                 {RateLimited(time.Millisecond), 429, "Retry-After: 1", `"code":1807`},
 		"a rate limit may leave out when":        {RateLimited(0), 429, "Retry-After: ", `"code":1807`},
+		"a server's timeout is HTTP 408":         {TimedOut(), 408, "", `"code":10001`},
+		"code 1400 comes with HTTP 200":          {NotAuthenticated(), 200, "", `"code":1400,"message":"not authenticated"`},
 		"a gateway's page is HTML":               {GatewayPage(), 502, "Content-Type: text/html", "<html>"},
 		"a redirect has a location":              {Redirect("https://elsewhere.test/"), 307, "Location: https://elsewhere.test/", ""},
 		"a wrong job is a success of another id": {WrongJob(9), 200, "", `"code":0,"data":{"jobId":9,`},
@@ -37,6 +41,56 @@ func TestAFaultIsAnsweredAsScripted(t *testing.T) {
 			key, value, _ := strings.Cut(tt.header, ": ")
 			if w.Code != tt.status || w.Header().Get(key) != value || !strings.Contains(w.Body.String(), tt.body) {
 				t.Errorf("got HTTP %d, %v, %q", w.Code, w.Header(), w.Body)
+			}
+		})
+	}
+}
+
+func TestACompressedAnswerIsUnpackedToWhatItWas(t *testing.T) {
+	plain := RateLimited(time.Second)
+	c, _ := newCluster(Options{}, Job{ID: 1, Faults: []Answer{Gzipped(plain)}})
+	w := post(c, `{"jobId":1}`)
+	unpacked, err := gzip.NewReader(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(unpacked)
+	if err != nil || string(body) != plain.Body {
+		t.Errorf("unpacked %q, %v", body, err)
+	}
+	if got := w.Header(); w.Code != 429 || got.Get("Content-Encoding") != "gzip" || got.Get("Retry-After") != "1" {
+		t.Errorf("got HTTP %d, %v", w.Code, got)
+	}
+}
+
+func TestHonestStatusesGoByTheCode(t *testing.T) {
+	tests := map[string]struct {
+		body   string
+		faults []Answer
+		status int
+	}{
+		"a job is found":                 {`{"jobId":1}`, nil, 200},
+		"a job is not found":             {`{"jobId":7}`, nil, 400},
+		"an id as text":                  {`{"jobId":"1"}`, nil, 400},
+		"no id":                          {`{}`, nil, 400},
+		"a limit":                        {`{"jobId":1}`, []Answer{Failure(1807, "")}, 429},
+		"a rate limit":                   {`{"jobId":1}`, []Answer{Failure(8, "")}, 429},
+		"a request limit":                {`{"jobId":1}`, []Answer{Failure(4, "")}, 429},
+		"not ready":                      {`{"jobId":1}`, []Answer{Failure(1, "")}, 503},
+		"unavailable":                    {`{"jobId":1}`, []Answer{Failure(2, "")}, 503},
+		"a timeout":                      {`{"jobId":1}`, []Answer{TimedOut()}, 500},
+		"a client that is gone":          {`{"jobId":1}`, []Answer{Failure(10000, "")}, 499},
+		"not authenticated":              {`{"jobId":1}`, []Answer{NotAuthenticated()}, 401},
+		"not permitted":                  {`{"jobId":1}`, []Answer{Failure(1401, "")}, 403},
+		"another code":                   {`{"jobId":1}`, []Answer{Failure(65535, "")}, 500},
+		"what is no failure, as it is":   {`{"jobId":1}`, []Answer{GatewayPage()}, 502},
+		"a literal answer, as it is too": {`{"jobId":1}`, []Answer{{Status: 418, Body: `{"code":1807}`}}, 418},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, _ := newCluster(Options{HonestStatuses: true}, Job{ID: 1, Faults: tt.faults})
+			if got := post(c, tt.body).Code; got != tt.status {
+				t.Errorf("HTTP %d, want %d", got, tt.status)
 			}
 		})
 	}

@@ -21,21 +21,33 @@ import (
 // Path is the one route served, for POST; any other is HTTP 404.
 const Path = "/v2/vectordb/jobs/external_collection/describe"
 
-// Codes of the failures that the cluster reports on its own account, and the
-// words Milvus has for them (pkg/util/merr/errors.go). All but
-// codeUnauthenticated come with HTTP 200.
+// Codes of failures, and the words Milvus has for them
+// (pkg/util/merr/errors.go).
 const (
-	codeNotFound        = 1100
-	codeUnauthenticated = 1800
-	codeBadJSON         = 1801
-	codeMissing         = 1802
-	codeThrottled       = 1807
+	codeNotReady         = 1
+	codeUnavailable      = 2
+	codeRequestLimit     = 4
+	codeRateLimit        = 8
+	codeNotFound         = 1100
+	codeNotAuthenticated = 1400
+	codeNotPermitted     = 1401
+	codeUnauthenticated  = 1800
+	codeBadJSON          = 1801
+	codeMissing          = 1802
+	codeThrottled        = 1807
+	codeCanceled         = 10000
+	codeTimeout          = 10001
 
-	msgUnauthenticated = "user hasn't authenticated"
-	msgBadJSON         = "can only accept json format request"
-	msgMissing         = "missing required parameters"
-	msgThrottled       = "request is rejected by limiter"
+	msgNotAuthenticated = "not authenticated"
+	msgUnauthenticated  = "user hasn't authenticated"
+	msgBadJSON          = "can only accept json format request"
+	msgMissing          = "missing required parameters"
+	msgThrottled        = "request is rejected by limiter"
+	msgTimeout          = "request timeout"
 )
+
+// statusClientGone is nginx's status for a client that hung up.
+const statusClientGone = 499
 
 // maxRequestBytes is ample for a job id and keeps a mistaken client from
 // filling memory.
@@ -48,6 +60,10 @@ type Options struct {
 	// RequestsPerSecond is how many requests are accepted in any one second;
 	// those beyond get code 1807. 0 = no limit. Zilliz Cloud allows 20.
 	RequestsPerSecond int
+	// HonestStatuses gives each failure by a code, faults included, the HTTP
+	// status that goes with the code instead of 200, as Milvus does with
+	// proxy.http.standardErrorStatus.
+	HonestStatuses bool
 	// Retention is how long a finished job is still found. 0 = 24 h.
 	Retention time.Duration
 	// Now is the clock that jobs and the rate limit go by. nil = time.Now.
@@ -57,7 +73,7 @@ type Options struct {
 
 // Cluster is a simulated cluster, safe for concurrent use. Make one with New.
 type Cluster struct {
-	mu     sync.Mutex // guards all below, opts.Token included
+	mu     sync.Mutex // guards all below; of opts, Token alone changes
 	opts   Options
 	jobs   map[int64]*submission
 	recent window
@@ -123,7 +139,11 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// Read ahead of the lock: a slow client must not hold up the others.
 	id, rejection := readJobID(http.MaxBytesReader(w, r.Body, maxRequestBytes))
-	c.answer(r.Header.Get("Authorization"), id, rejection).ServeHTTP(w, r)
+	a := c.answer(r.Header.Get("Authorization"), id, rejection)
+	if c.opts.HonestStatuses {
+		a = a.honest()
+	}
+	a.ServeHTTP(w, r)
 }
 
 // answer decides on one request: the token is checked first, then the rate
@@ -136,9 +156,7 @@ func (c *Cluster) answer(authorization string, id int64, rejection *Answer) Answ
 	c.counts.Describes++
 	if authorization != "Bearer "+c.opts.Token {
 		c.counts.Refused++
-		refusal := Failure(codeUnauthenticated, msgUnauthenticated)
-		refusal.Status = http.StatusUnauthorized
-		return refusal
+		return Failure(codeUnauthenticated, msgUnauthenticated).withStatus(http.StatusUnauthorized)
 	}
 	if !c.recent.accept(now, c.opts.RequestsPerSecond) {
 		c.counts.Throttled++

@@ -36,15 +36,21 @@ type Job struct {
 	// (milvus-io/milvus#49231).
 	NeverVisible bool
 
-	// PendingFor is how long the job waits before it starts.
+	// PendingFor is how long the job is pending: its files are listed.
 	PendingFor time.Duration
-	// RunsFor is how long it runs once started.
+	// PendingReason is the reason shown meanwhile: newer servers tell the first
+	// cause why a job cannot start.
+	PendingReason string
+	// RunsFor is how long it runs after that.
 	RunsFor time.Duration
 	// Shape is how progress rises as it runs. nil = Linear.
 	Shape Shape
-	// Fails, if not empty, is the reason the job ends with as RefreshFailed;
-	// progress stays where it stood.
+	// Fails, if not empty, is the reason the job ends with as RefreshFailed, at
+	// the progress at which its Shape ends.
 	Fails string
+	// ReasonAfter is how long after its failure the job is saved as failed: its
+	// tasks' states make it RefreshFailed before, without reason and endTime.
+	ReasonAfter time.Duration
 	// Hangs keeps the job in progress for ever after RunsFor, where its Shape
 	// ended (milvus-io/milvus#53629). Use with LinearTo(42) to hang at 42.
 	Hangs bool
@@ -85,6 +91,16 @@ func (j Job) progress(ran time.Duration) int {
 	return min(max(shape(fraction), 0), 99)
 }
 
+// EndsAt is the age at which the job's end is saved, if it has one: with it come
+// endTime and a failure's reason.
+func (j Job) EndsAt() time.Duration {
+	ends := j.PendingFor + j.RunsFor
+	if j.Fails != "" {
+		ends += j.ReasonAfter
+	}
+	return ends
+}
+
 // submission is a job that was added to a Cluster, which guards it.
 type submission struct {
 	Job       // its Faults are those still to come
@@ -115,8 +131,8 @@ func (s *submission) answer(now time.Time, retention time.Duration) Answer {
 		return fault
 	}
 	state, progress, found := s.At(age)
-	ended := state == Completed || state == Failed
-	if !found || ended && age-s.PendingFor-s.RunsFor > retention {
+	ended := (state == Completed || state == Failed) && age >= s.EndsAt()
+	if !found || ended && age-s.EndsAt() > retention {
 		return notFound(s.ID)
 	}
 	d := description{
@@ -125,15 +141,13 @@ func (s *submission) answer(now time.Time, retention time.Duration) Answer {
 		State:          state,
 		Progress:       progress,
 		ExternalSource: s.ExternalSource,
+		StartTime:      s.at.UnixMilli(),
 	}
-	if state != Pending {
-		d.StartTime = s.at.Add(s.PendingFor).UnixMilli()
-	}
-	if ended {
-		d.EndTime = s.at.Add(s.PendingFor + s.RunsFor).UnixMilli()
-	}
-	if state == Failed {
-		d.Reason = s.Fails
+	switch {
+	case ended:
+		d.EndTime, d.Reason = s.at.Add(s.EndsAt()).UnixMilli(), s.Fails
+	case state == Pending:
+		d.Reason = s.PendingReason
 	}
 	return success(d)
 }

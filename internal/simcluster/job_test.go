@@ -19,6 +19,8 @@ func TestAJobRunsItsCourse(t *testing.T) {
 	}
 	late := with(func(j *Job) { j.VisibleAfter = 15 * s })
 	failing := with(func(j *Job) { j.Fails, j.Shape = "no such bucket", LinearTo(40) })
+	fallen := with(func(j *Job) { j.Fails, j.Shape = "no such bucket", Fallen(LinearTo(40), 10) })
+	unsaved := with(func(j *Job) { j.Fails, j.ReasonAfter = "no such bucket", 5*s })
 	hanging := with(func(j *Job) { j.Hangs, j.Shape = true, LinearTo(42) })
 
 	tests := map[string]struct {
@@ -41,6 +43,9 @@ func TestAJobRunsItsCourse(t *testing.T) {
 		"never visible":                       {Job{NeverVisible: true}, 1000 * s, "", 0, false},
 		"in progress until it fails":          {failing, 60 * s, InProgress, 20, true},
 		"failed where it stood":               {failing, 110 * s, Failed, 40, true},
+		"in progress until progress falls":    {fallen, 110*s - 1, InProgress, 39, true},
+		"failed where it fell to":             {fallen, 110 * s, Failed, 10, true},
+		"failed before it is saved so":        {unsaved, 110 * s, Failed, 99, true},
 		"failed below 100":                    {Job{Fails: "no"}, 0, Failed, 99, true},
 		"hanging where its shape ended":       {hanging, 110 * s, InProgress, 42, true},
 		"hanging ever after":                  {hanging, 1e6 * s, InProgress, 42, true},
@@ -62,22 +67,30 @@ func TestADescriptionHasTheAPIsFields(t *testing.T) {
 	common := `"collectionName":"ext_books","externalSource":"{\"type\":\"volume\",\"path\":\"volume://my-volume/books\"}",` +
 		`"externalSpec":"{\"format\":\"parquet\",\"extfs\":{\"access_key_id\":\"fake-access-key-id\",` +
 		`\"access_key_value\":\"fake-access-key-that-must-not-leak\"}}"`
+	const pending, running = `"state":"RefreshPending","progress":0,`, `"state":"RefreshInProgress","progress":50,`
+	const failed, started = `"state":"RefreshFailed","progress":99,`, `"startTime":1712832000000,`
 	tests := map[string]struct {
-		age   time.Duration
-		fails string
-		want  string
+		age         time.Duration
+		cause       string // why it is pending
+		fails       string
+		reasonAfter time.Duration
+		want        string
 	}{
-		"a pending job has no times":             {0, "", `"state":"RefreshPending","progress":0,"startTime":0,"endTime":0`},
-		"a running job has a start":              {6 * time.Second, "", `"state":"RefreshInProgress","progress":50,"startTime":1712832005000,"endTime":0`},
-		"a completed job has a start and an end": {time.Minute, "", `"state":"RefreshCompleted","progress":100,"startTime":1712832005000,"endTime":1712832007000`},
-		"a running job has no reason yet":        {6 * time.Second, "no such bucket", `"state":"RefreshInProgress","progress":50,"startTime":1712832005000,"endTime":0`},
-		"a failed job has a reason":              {time.Minute, "no such bucket", `"state":"RefreshFailed","progress":99,"startTime":1712832005000,"endTime":1712832007000,"reason":"no such bucket"`},
+		"a pending job has a start":                   {0, "", "", 0, pending + started + `"endTime":0`},
+		"a pending job may have a reason":             {0, "bad bucket", "no", 0, pending + started + `"endTime":0,"reason":"bad bucket"`},
+		"a running job has a start":                   {6 * time.Second, "", "", 0, running + started + `"endTime":0`},
+		"a running job has no reason":                 {6 * time.Second, "bad bucket", "no", 0, running + started + `"endTime":0`},
+		"a completed job has a start and an end":      {time.Minute, "bad bucket", "", time.Hour, `"state":"RefreshCompleted","progress":100,` + started + `"endTime":1712832007000`},
+		"a failed job has a reason":                   {7 * time.Second, "", "no", 0, failed + started + `"endTime":1712832007000,"reason":"no"`},
+		"a job that just failed has no end or reason": {8*time.Second - 1, "", "no", time.Second, failed + started + `"endTime":0`},
+		"a job that is saved as failed has both":      {8 * time.Second, "", "no", time.Second, failed + started + `"endTime":1712832008000,"reason":"no"`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c, clk := newCluster(Options{}, Job{
 				ID: 449503829274509301, CollectionName: "ext_books", ExternalSource: source,
-				PendingFor: 5 * time.Second, RunsFor: 2 * time.Second, Fails: tt.fails,
+				PendingFor: 5 * time.Second, PendingReason: tt.cause,
+				RunsFor: 2 * time.Second, Fails: tt.fails, ReasonAfter: tt.reasonAfter,
 			})
 			clk.now = clk.now.Add(tt.age)
 			got := post(c, `{"jobId":449503829274509301}`).Body.String()
@@ -117,6 +130,7 @@ func TestAFinishedJobIsForgottenAfterTheRetention(t *testing.T) {
 		"gone after the retention set":   {h, Job{RunsFor: h}, 2*h + 1, 1100},
 		"counted from the end":           {h, Job{PendingFor: 5 * h, RunsFor: 5 * h}, 11 * h, 0},
 		"a failed job is forgotten too":  {h, Job{Fails: "no"}, h + 1, 1100},
+		"counted from when it is saved":  {h, Job{Fails: "no", ReasonAfter: h}, 2 * h, 0},
 		"a hanging job is not forgotten": {h, Job{RunsFor: h, Hangs: true}, 1000 * h, 0},
 	}
 	for name, tt := range tests {

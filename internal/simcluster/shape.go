@@ -42,3 +42,40 @@ func LinearTo(percent int) Shape {
 func Lumps(tasks int) Shape {
 	return func(fraction float64) int { return int(fraction*float64(tasks)) * 100 / tasks }
 }
+
+// applying is the part of a run, at its end, in which all tasks are done and
+// the server applies their result.
+const applying = 0.1
+
+// Tasks is how most real jobs go: as Lumps, then at 99 while the result is
+// applied. With one task, the most common, that is 0, 99 and the end.
+func Tasks(tasks int) Shape {
+	lumps := Lumps(tasks)
+	return func(fraction float64) int { return min(lumps(fraction/(1-applying)), 99) }
+}
+
+// Retried is as Tasks for half the run; then the last task is retried, and
+// progress falls, from 99 to 66 with three.
+func Retried(tasks int) Shape {
+	first := Tasks(tasks)
+	return func(fraction float64) int {
+		switch {
+		case fraction < 0.5:
+			return first(2 * fraction)
+		case fraction < 1-applying:
+			return (tasks - 1) * 100 / tasks
+		}
+		return 99
+	}
+}
+
+// Fallen is as s, but ends at percent: for a job whose failure takes progress
+// back.
+func Fallen(s Shape, percent int) Shape {
+	return func(fraction float64) int {
+		if fraction < 1 {
+			return s(fraction)
+		}
+		return percent
+	}
+}

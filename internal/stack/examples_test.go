@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -148,8 +149,9 @@ func TestTheExamplesRolesReachTheirTargetOnly(t *testing.T) {
 	}
 }
 
-func TestRulesMayPublishToTheTopicAndUseItsKey(t *testing.T) {
+func TestRulesAndAlarmsMayPublishToTheTopicAndUseItsKey(t *testing.T) {
 	resources := at[object](t, templateAt(t, "../../examples/failures-to-topic/template.yaml"), "Resources")
+	ofThisAccount := object{"StringEquals": object{"aws:SourceAccount": ref("AWS::AccountId")}}
 	for resource, want := range map[string][]object{
 		"FailedTopicPolicy": {{
 			"Sid": "DenyPublishWithoutTls", "Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": ref("FailedTopic"),
@@ -157,6 +159,9 @@ func TestRulesMayPublishToTheTopicAndUseItsKey(t *testing.T) {
 		}, {
 			"Sid": "AllowRules", "Effect": "Allow", "Principal": object{"Service": "events.amazonaws.com"},
 			"Action": "sns:Publish", "Resource": ref("FailedTopic"),
+		}, {
+			"Sid": "AllowAlarms", "Effect": "Allow", "Principal": object{"Service": "cloudwatch.amazonaws.com"},
+			"Action": "sns:Publish", "Resource": ref("FailedTopic"), "Condition": ofThisAccount,
 		}},
 		"TopicKey": {{
 			// KMS needs it, or nobody could change the key; it allows what IAM allows.
@@ -165,6 +170,9 @@ func TestRulesMayPublishToTheTopicAndUseItsKey(t *testing.T) {
 		}, {
 			"Sid": "AllowRulesToEncrypt", "Effect": "Allow", "Principal": object{"Service": "events.amazonaws.com"},
 			"Action": []any{"kms:GenerateDataKey", "kms:Decrypt"}, "Resource": "*", // the key itself
+		}, {
+			"Sid": "AllowAlarmsToEncrypt", "Effect": "Allow", "Principal": object{"Service": "cloudwatch.amazonaws.com"},
+			"Action": []any{"kms:GenerateDataKey", "kms:Decrypt"}, "Resource": "*", "Condition": ofThisAccount,
 		}},
 	} {
 		if diff := cmp.Diff(want, statements(at[object](t, resources, resource, "Properties"))); diff != "" {
@@ -179,15 +187,29 @@ func TestRulesMayPublishToTheTopicAndUseItsKey(t *testing.T) {
 	}
 }
 
-// Or CloudFormation would not read a new token.
-func TestTheConnectionsTokenDependsOnTheVersion(t *testing.T) {
-	stack := templateAt(t, "../../examples/step-functions/template.yaml")
-	want := object{
-		"ApiKeyName":  "Authorization",
-		"ApiKeyValue": object{"Fn::Sub": "Bearer {{resolve:secretsmanager:${ClusterTokenSecretArn}:SecretString:::${ClusterTokenVersionId}}}"},
+// Or CloudFormation would not read a new token. An API key takes no colon, nor do
+// user name and password (Amazon EventBridge API Reference,
+// CreateConnectionApiKeyAuthRequestParameters), so user:password is BASIC.
+func TestTheConnectionsTokenDependsOnTheVersionAndHasNoColon(t *testing.T) {
+	secret := func(prefix, key string) object {
+		return object{"Fn::Sub": prefix + "{{resolve:secretsmanager:${ClusterTokenSecretArn}:SecretString:" + key + "::${ClusterTokenVersionId}}}"}
 	}
-	if diff := cmp.Diff(want, at[object](t, stack, "Resources", "Connection", "Properties", "AuthParameters", "ApiKeyAuthParameters")); diff != "" {
-		t.Errorf("key (-want +got):\n%s", diff)
+	want := object{
+		"Description":       "The cluster's token, for the refresh call.",
+		"AuthorizationType": ref("Authorization"),
+		"AuthParameters": object{"Fn::If": []any{
+			"IsBasic",
+			object{"BasicAuthParameters": object{"Username": secret("", "username"), "Password": secret("", "password")}},
+			object{"ApiKeyAuthParameters": object{"ApiKeyName": "Authorization", "ApiKeyValue": secret("Bearer ", "")}},
+		}},
+	}
+	stack := templateAt(t, "../../examples/step-functions/template.yaml")
+	if diff := cmp.Diff(want, at[object](t, stack, "Resources", "Connection", "Properties")); diff != "" {
+		t.Errorf("connection (-want +got):\n%s", diff)
+	}
+	basic := object{"Fn::Equals": []any{ref("Authorization"), "BASIC"}}
+	if diff := cmp.Diff(basic, at[object](t, stack, "Conditions", "IsBasic")); diff != "" {
+		t.Errorf("condition (-want +got):\n%s", diff)
 	}
 }
 
@@ -197,7 +219,8 @@ func TestTheExamplesParametersAreDescribedAndSayWhatTheyMustBe(t *testing.T) {
 			description, _ := parameter.(object)["Description"].(string)
 			pattern, _ := parameter.(object)["AllowedPattern"].(string)
 			constraint, _ := parameter.(object)["ConstraintDescription"].(string)
-			if description == "" || pattern == "" && parameter.(object)["MinLength"] == nil || !strings.HasPrefix(constraint, "must be ") {
+			bounded := pattern != "" || parameter.(object)["MinLength"] != nil || parameter.(object)["AllowedValues"] != nil
+			if description == "" || !bounded || !strings.HasPrefix(constraint, "must be ") {
 				t.Errorf("%s has the description %q, pattern %q, constraint %q", name, description, pattern, constraint)
 			}
 		}
@@ -313,6 +336,21 @@ func TestTheOtherAccountMayPutTheseEventsOnly(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, at[object](t, bus, "Statement")); diff != "" {
 		t.Errorf("statement (-want +got):\n%s", diff)
+	}
+}
+
+// China and GovCloud have partitions of their own.
+func TestNoTemplateOrDocumentNamesAPartition(t *testing.T) {
+	templates, err := fs.Glob(os.DirFS("../.."), "examples/*/template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(append(templates, "template.yaml", "examples/producers/enqueue.tf"), markdown(t)...) {
+		for number, line := range strings.Split(document(t, path), "\n") {
+			if strings.Contains(line, "arn:aws:") {
+				t.Errorf("%s:%d: %s", path, number+1, line)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -140,4 +141,38 @@ func bracketed(v any) string {
 		return fmt.Sprintf("<%s.%s>", get[0], get[1])
 	}
 	return fmt.Sprintf("<%s>", function["Ref"])
+}
+
+func TestTheCostsNameTheAlarmsAndMetricsThereAre(t *testing.T) {
+	onOne, onThree := 0, 0
+	for name, alarm := range properties(t, template(t), "AWS::CloudWatch::Alarm") {
+		metrics := 0
+		walk(alarm, func(v any) {
+			if named, ok := v.(object); ok && named["MetricName"] != nil {
+				metrics++
+			}
+		})
+		switch {
+		case at[object](t, template(t), "Resources", name)["Condition"] != nil: // docs/workflows.md has its price
+		case metrics == 1:
+			onOne++
+		case metrics == 3:
+			onThree++
+		}
+	}
+	always := 0
+	for _, d := range metric.Definitions {
+		if d.Always {
+			always++
+		}
+	}
+	costs := strings.Join(strings.Fields(document(t, "docs/deploy.md")), " ")
+	for _, want := range []string{
+		fmt.Sprintf("%.2f for the %s alarms on one metric each, %.2f for the one on three", 0.1*float64(onOne), []string{7: "seven", 8: "eight"}[onOne], 0.3*float64(onThree)),
+		fmt.Sprintf("0.30 for each of the poller's own metrics (%d to %d,", always, len(metric.Definitions)),
+	} {
+		if !strings.Contains(costs, want) {
+			t.Errorf("docs/deploy.md does not say: %s", want)
+		}
+	}
 }

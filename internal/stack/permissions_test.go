@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -156,6 +157,17 @@ func TestProducersMayOnlyEnqueue(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("statements (-want +got):\n%s", diff)
+	}
+}
+
+// A change of its description, name or path would replace the policy, and those
+// who have it attached would keep the old one, which can't be deleted then.
+func TestTheProducersPolicyIsNeverReplaced(t *testing.T) {
+	policy := maps.Clone(at[object](t, template(t), "Resources", "EnqueuePolicy", "Properties"))
+	delete(policy, "PolicyDocument")
+	frozen := object{"Description": "Allows starting watches of refresh jobs; for the roles of producers."}
+	if diff := cmp.Diff(frozen, policy); diff != "" {
+		t.Errorf("create-only properties (-want +got):\n%s", diff)
 	}
 }
 

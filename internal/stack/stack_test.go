@@ -1,10 +1,13 @@
 package stack
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/event"
 )
 
 var busName = object{"Fn::If": []any{"CreateEventBus", attribute("EventBus", "Name"), ref("EventBusName")}}
@@ -15,17 +18,19 @@ func TestTheFunctionIsGivenTheEnvironmentThatItReads(t *testing.T) {
 		"CLUSTER_TOKEN_SECRET_ARN": ref("ClusterTokenSecretArn"),
 		"JOB_QUEUE_URL":            ref("JobQueue"),
 		"DEAD_LETTER_QUEUE_URL":    ref("JobDeadLetterQueue"),
-		"EVENT_BUS_NAME":           busName,
-		"EVENT_SOURCE":             ref("EventSource"),
-		"MIN_POLL_DELAY_SECONDS":   ref("MinPollDelaySeconds"),
-		"MAX_POLL_DELAY_SECONDS":   ref("MaxPollDelaySeconds"),
-		"WATCH_DEADLINE_SECONDS":   ref("WatchDeadlineSeconds"),
-		"NOT_FOUND_GRACE_SECONDS":  ref("NotFoundGraceSeconds"),
-		"DESCRIBE_RATE_LIMIT":      ref("DescribeRateLimit"),
-		"MAXIMUM_CONCURRENCY":      ref("MaximumConcurrency"),
-		"PUBLISH_PROGRESS":         ref("PublishProgress"),
-		"LOG_LEVEL":                ref("LogLevel"),
-		"STACK_NAME":               ref("AWS::StackName"),
+		// The first of the two. The second has the function wait for the rule, which needs the bus.
+		"EVENT_BUS_NAME": object{"Fn::If": []any{"CreateEventBus", attribute("EventBus", "Name"),
+			object{"Fn::Select": []any{0, []any{ref("EventBusName"), ref("EventBusCheck")}}}}},
+		"EVENT_SOURCE":            ref("EventSource"),
+		"MIN_POLL_DELAY_SECONDS":  ref("MinPollDelaySeconds"),
+		"MAX_POLL_DELAY_SECONDS":  ref("MaxPollDelaySeconds"),
+		"WATCH_DEADLINE_SECONDS":  ref("WatchDeadlineSeconds"),
+		"NOT_FOUND_GRACE_SECONDS": ref("NotFoundGraceSeconds"),
+		"DESCRIBE_RATE_LIMIT":     ref("DescribeRateLimit"),
+		"MAXIMUM_CONCURRENCY":     ref("MaximumConcurrency"),
+		"PUBLISH_PROGRESS":        ref("PublishProgress"),
+		"LOG_LEVEL":               ref("LogLevel"),
+		"STACK_NAME":              ref("AWS::StackName"),
 	}
 	got := at[object](t, template(t), "Resources", "PollerFunction", "Properties", "Environment", "Variables")
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -140,6 +145,30 @@ func TestABusIsCreatedOnlyWhenNoneIsNamed(t *testing.T) {
 	}
 	if condition := at[string](t, stack, "Resources", "EventBus", "Condition"); condition != "CreateEventBus" {
 		t.Errorf("the bus is created on the condition %s", condition)
+	}
+}
+
+// PutEvents takes events for a bus that does not exist and drops them. PutRule
+// fails, and so does a stack with a rule on it.
+func TestAStackWithoutItsNamedBusDoesNotDeploy(t *testing.T) {
+	stack := template(t)
+	given := object{"Fn::Not": []any{object{"Fn::Equals": []any{ref("EventBusName"), ""}}}}
+	if diff := cmp.Diff(given, at[object](t, stack, "Conditions", "NamesEventBus")); diff != "" {
+		t.Errorf("condition (-want +got):\n%s", diff)
+	}
+	rule := at[object](t, stack, "Resources", "EventBusCheck")
+	if rule["Condition"] != "NamesEventBus" {
+		t.Errorf("the bus is looked for on the condition %v", rule["Condition"])
+	}
+	got := maps.Clone(at[object](t, rule, "Properties"))
+	delete(got, "Description")
+	// No target and no state but DISABLED: it does nothing, costs nothing and lets nobody in.
+	want := object{
+		"EventBusName": ref("EventBusName"), "State": "DISABLED",
+		"EventPattern": object{"source": []any{ref("EventSource")}, "detail-type": []any{event.DetailType}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rule (-want +got):\n%s", diff)
 	}
 }
 

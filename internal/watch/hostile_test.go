@@ -189,7 +189,7 @@ func TestWhatIsNotReadMayBeOdd(t *testing.T) {
 
 func TestAnOddContextIsHandedOnAsItIs(t *testing.T) {
 	for _, context := range []string{
-		`{"n":1e999999999}`, `{"n":` + strings.Repeat("9", 10000) + `}`, `{"k":1,"k":2}`, `{"k":"\ud83d"}`, `{"k":"\u0000\u001b[2J"}`,
+		`{"n":1e999999999}`, `{"n":[-9223372036854775808,9223372036854775807]}`, `{"k":1,"k":2}`, `{"k":"\uD83D\udd11\\ud83d"}`, `{"k":"\u0000\u001b[2J"}`,
 		`{"watch":{"version":2},"jobId":2}`, `{"a":` + nested("[", "", "]", 899) + `}`, "{\"\uFEFF\":\"\u202E\"}",
 	} {
 		m, err := Parse(`{"jobId":1,"context":`+context+`}`, messageID, sent)
@@ -199,17 +199,28 @@ func TestAnOddContextIsHandedOnAsItIs(t *testing.T) {
 	}
 }
 
+// What a running watch was given is not refused in the middle of its way.
+func TestTheContextOfARunningWatchIsTaken(t *testing.T) {
+	for _, context := range []string{`{"n":` + strings.Repeat("9", 10000) + `}`, `{"k":"\ud83d"}`} {
+		m := Message{JobID: 1, Context: json.RawMessage(context), Watch: State{ID: messageID, Since: sent}}
+		if got, err := Parse(m.Body(), "another", sent); err != nil || cmp.Diff(m, got) != "" {
+			t.Errorf("%.60s became %+v, %v", context, got, err)
+		}
+	}
+}
+
 // The largest numbers that a forged watch may hold.
 func TestAForgedWatchIsBounded(t *testing.T) {
 	text := strings.Repeat("x", maxText)
 	forged := fmt.Sprintf(`{"jobId":1,"watch":{"version":1,"id":"%s","since":%d,"polls":999999999,"failures":999999999,"restarts":999999999,
-		"lastError":"%s","state":"%[3]s","collectionName":"%[3]s","progress":100,"startTime":%d,"seen":%[4]d}}`,
-		strings.Repeat("a", 128), sent.Add(time.Minute).UnixMilli(), text, int64(maxUnixMilli))
+		"lastError":"%s","state":"%[3]s","collectionName":"%[3]s","progress":100,"startTime":%d,"seen":%[4]d,
+		"reason":"%[3]s","externalSource":"%[5]s","notFound":%[4]d,"unexplained":%[4]d,"overdue":%[4]d}}`,
+		strings.Repeat("a", 128), sent.Add(time.Minute).UnixMilli(), text, int64(maxUnixMilli), strings.Repeat("x", maxSource))
 	m, err := Parse(forged, messageID, sent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(m.Body()); n > 4<<10 {
+	if n := len(m.Body()); n > 14<<10 {
 		t.Errorf("the message goes on with %d bytes", n)
 	}
 	m.Watch.Polls++

@@ -11,7 +11,11 @@ import (
 // parseBareID reads a body that is no object.
 func parseBareID(body string) (int64, error) {
 	if json.Valid([]byte(body)) && strings.ContainsRune(`["tfn`, rune(body[0])) {
-		return 0, refuse("the body is %s: %s", typeOf(json.RawMessage(body)), forms)
+		text := ""
+		if json.Unmarshal([]byte(body), &text) != nil || !likeNumber.MatchString(text) && !hasForeignDigit(text) {
+			return 0, refuse("the body is %s: %s", typeOf(json.RawMessage(body)), forms)
+		}
+		body = text
 	}
 	if !likeNumber.MatchString(body) && !hasForeignDigit(body) {
 		return 0, refuse("the body is neither a job id nor a JSON object: %s", forms)

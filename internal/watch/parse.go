@@ -66,26 +66,32 @@ func parseRequest(body map[string]json.RawMessage) (m Message, err error) {
 	return m, err
 }
 
-// parseOptions reads what may stand beside the job.
+// parseOptions reads what may stand beside the job. One that is null is not given.
 func parseOptions(body map[string]json.RawMessage) (m Message, err error) {
-	if raw, given := body["context"]; given {
-		if m.Context, err = parseContext(raw); err != nil {
+	_, running := given(body, "watch")
+	if raw, ok := given(body, "context"); ok {
+		if m.Context, err = parseContext(raw, running); err != nil {
 			return Message{}, err
 		}
 	}
-	if raw, given := body["deadlineSeconds"]; given {
+	if raw, ok := given(body, "deadlineSeconds"); ok {
 		seconds, err := strconv.ParseInt(string(raw), 10, 64)
 		if err != nil || seconds < 1 || seconds > int64(MaxDeadline/time.Second) {
 			return Message{}, refuse("deadlineSeconds is not a whole number of seconds from 1 to %d", int64(MaxDeadline/time.Second))
 		}
 		m.Deadline = time.Duration(seconds) * time.Second
 	}
-	if raw, given := body["watch"]; given {
+	if raw, ok := given(body, "watch"); ok {
 		if m.Watch, err = parseState(raw); err != nil {
 			return Message{}, err
 		}
 	}
 	return m, nil
+}
+
+func given(body map[string]json.RawMessage, option string) (json.RawMessage, bool) {
+	raw, ok := body[option]
+	return raw, ok && string(raw) != "null"
 }
 
 // parseRefreshResponse reads {"code": 0, "data": {"jobId": …}}. A producer may
@@ -134,18 +140,6 @@ func fields(object json.RawMessage, names ...string) (map[string]json.RawMessage
 		}
 	}
 	return values, nil
-}
-
-func parseContext(raw json.RawMessage) (json.RawMessage, error) {
-	switch {
-	case raw[0] != '{':
-		return nil, refuse("context is %s: it must be a JSON object", typeOf(raw))
-	case len(raw) > MaxContext:
-		return nil, refuse("context has %d bytes: at most %d are handed on", len(raw), MaxContext)
-	case depth(raw) > maxContextDepth:
-		return nil, refuse("context is nested deeper than the %d levels that an event can carry", maxContextDepth)
-	}
-	return raw, nil
 }
 
 // members returns the keys, unescaped, and the values of an object that is valid
@@ -206,26 +200,6 @@ func unquote(raw json.RawMessage) []byte {
 	var text string
 	_ = json.Unmarshal(raw, &text) // valid JSON, so this can't fail
 	return []byte(text)
-}
-
-// depth returns how deep objects and arrays are nested in valid JSON.
-func depth(raw json.RawMessage) (deepest int) {
-	level, inString := 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			level++
-			deepest = max(deepest, level)
-		case c == '}' || c == ']':
-			level--
-		}
-	}
-	return deepest
 }
 
 // typeOf names the type of a JSON value.

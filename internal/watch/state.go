@@ -25,6 +25,10 @@ type State struct {
 	Job Sight
 	// Restarts counts the times that the job was seen to fall back.
 	Restarts int
+	// Each of these is when the cluster was first asked of those times since which
+	// it holds, and else zero: that the job is not found, that it has failed for no
+	// reason yet, that the deadline is over.
+	NotFoundSince, UnexplainedSince, OverdueSince time.Time
 }
 
 // Sight is what a watch keeps of a job for its next poll.
@@ -32,6 +36,10 @@ type Sight struct {
 	State          string
 	Progress       *int
 	CollectionName string
+	// Reason is the cluster's, of at most maxText bytes.
+	Reason string
+	// ExternalSource is kept only of a job that has failed for no reason yet.
+	ExternalSource string
 	StartTime      time.Time
 	// SeenAt is when it was seen; zero if an earlier version of the poller
 	// saw it.
@@ -57,6 +65,11 @@ type stateJSON struct {
 	StartTime      int64  `json:"startTime,omitempty"` // Unix milliseconds
 	Seen           int64  `json:"seen,omitempty"`      // Unix milliseconds
 	Restarts       int    `json:"restarts,omitempty"`
+	Reason         string `json:"reason,omitempty"`
+	ExternalSource string `json:"externalSource,omitempty"`
+	NotFound       int64  `json:"notFound,omitempty"`    // Unix milliseconds, as those below
+	Unexplained    int64  `json:"unexplained,omitempty"` // since when
+	Overdue        int64  `json:"overdue,omitempty"`
 }
 
 // stateKeys are the keys of a stateJSON.
@@ -86,33 +99,48 @@ func exact(object json.RawMessage) bool {
 }
 
 func (s State) json() stateJSON {
-	j := stateJSON{
+	return stateJSON{
 		Version: stateVersion, ID: s.ID, Since: s.Since.UnixMilli(),
-		Polls: s.Polls, Failures: s.Failures, LastError: bounded(s.LastError),
-		State: bounded(s.Job.State), Progress: s.Job.Progress, CollectionName: bounded(s.Job.CollectionName),
-		Restarts: s.Restarts,
+		Polls: s.Polls, Failures: s.Failures, LastError: Bounded(s.LastError),
+		State: Bounded(s.Job.State), Progress: s.Job.Progress, CollectionName: Bounded(s.Job.CollectionName),
+		StartTime: millis(s.Job.StartTime), Seen: millis(s.Job.SeenAt), Restarts: s.Restarts,
+		Reason: Bounded(s.Job.Reason), ExternalSource: s.Job.ExternalSource,
+		NotFound: millis(s.NotFoundSince), Unexplained: millis(s.UnexplainedSince), Overdue: millis(s.OverdueSince),
 	}
-	if !s.Job.StartTime.IsZero() {
-		j.StartTime = s.Job.StartTime.UnixMilli()
+}
+
+// millis writes a time as the state does: the zero one as 0, which is left out.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
 	}
-	if !s.Job.SeenAt.IsZero() {
-		j.Seen = s.Job.SeenAt.UnixMilli()
+	return t.UnixMilli()
+}
+
+// instant reads what millis wrote.
+func instant(millis int64) time.Time {
+	if millis == 0 {
+		return time.Time{}
 	}
-	return j
+	return time.UnixMilli(millis).UTC()
 }
 
 // maxUnixMilli is the end of the year 9999, the last that an event can write.
 const maxUnixMilli = 253402300799999
 
-// maxText bounds each text of a state, in bytes, where it is written and where
-// it is read: a state that could be written but not read would lose a watch.
-const maxText = 1024
+// These bound the texts of a state, in bytes, where they are written and where
+// they are read: a state that could be written but not read would lose a watch.
+const (
+	maxText   = 1024
+	maxSource = 8 << 10 // the largest that internal/milvus keeps
+)
 
 // MaxCount is the largest count that a state may hold: more than a watch can come
 // to in 14 days.
 const MaxCount = 1e9
 
-func bounded(text string) string {
+// Bounded returns as much of the text as a state holds.
+func Bounded(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), maxText)], "")
 }
 
@@ -122,6 +150,7 @@ func parseState(raw json.RawMessage) (State, error) {
 	if err := json.Unmarshal(raw, &j); err != nil || raw[0] != '{' {
 		return State{}, refuse("watch can't be read: %s", right)
 	}
+	times := []int64{j.StartTime, j.Seen, j.NotFound, j.Unexplained, j.Overdue}
 	switch {
 	case !exact(raw):
 		return State{}, refuse("watch holds a key twice, or in other letters: %s", right)
@@ -129,23 +158,22 @@ func parseState(raw json.RawMessage) (State, error) {
 		return State{}, refuse("watch has version %d, not %d: %s", j.Version, stateVersion, right)
 	case j.ID == "" || len(j.ID) > 128:
 		return State{}, refuse("watch.id is not 1 to 128 bytes long: %s", right)
-	case j.Since <= 0 || min(j.StartTime, j.Seen) < 0 || max(j.Since, j.StartTime, j.Seen) > maxUnixMilli:
+	case j.Since <= 0 || slices.Min(times) < 0 || max(j.Since, slices.Max(times)) > maxUnixMilli:
 		return State{}, refuse("watch holds a time that is none: %s", right)
 	case min(j.Polls, j.Failures, j.Restarts) < 0 || max(j.Polls, j.Failures, j.Restarts) > MaxCount || j.Progress != nil && (*j.Progress < 0 || *j.Progress > 100):
 		return State{}, refuse("watch holds a number out of its range: %s", right)
-	case max(len(j.LastError), len(j.State), len(j.CollectionName)) > maxText:
+	case max(len(j.LastError), len(j.State), len(j.CollectionName), len(j.Reason)) > maxText:
 		return State{}, refuse("watch holds a text of more than %d bytes: %s", maxText, right)
+	case len(j.ExternalSource) > maxSource:
+		return State{}, refuse("watch holds a text of more than %d bytes: %s", maxSource, right)
 	}
-	s := State{
-		ID: j.ID, Since: time.UnixMilli(j.Since).UTC(),
+	return State{
+		ID: j.ID, Since: instant(j.Since),
 		Polls: j.Polls, Failures: j.Failures, LastError: j.LastError, Restarts: j.Restarts,
-		Job: Sight{State: j.State, Progress: j.Progress, CollectionName: j.CollectionName},
-	}
-	if j.StartTime > 0 {
-		s.Job.StartTime = time.UnixMilli(j.StartTime).UTC()
-	}
-	if j.Seen > 0 {
-		s.Job.SeenAt = time.UnixMilli(j.Seen).UTC()
-	}
-	return s, nil
+		Job: Sight{
+			State: j.State, Progress: j.Progress, CollectionName: j.CollectionName, Reason: j.Reason,
+			ExternalSource: j.ExternalSource, StartTime: instant(j.StartTime), SeenAt: instant(j.Seen),
+		},
+		NotFoundSince: instant(j.NotFound), UnexplainedSince: instant(j.Unexplained), OverdueSince: instant(j.Overdue),
+	}, nil
 }

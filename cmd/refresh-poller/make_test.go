@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/simcluster"
+)
+
+// makeIn returns make in a directory, with these variables in its environment and
+// none of a make that runs this test.
+func makeIn(t *testing.T, dir string, environ map[string]string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(t.Context(), "make", args...)
+	command.Dir = dir
+	command.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS")
+	})
+	for name, value := range environ {
+		command.Env = append(command.Env, name+"="+value)
+	}
+	return command
+}
+
+func TestMakeWatchSucceedsIfTheJobCompletesWhateverOthersDo(t *testing.T) {
+	if out, err := makeIn(t, "../..", nil, "bin/refresh-poller").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cluster := simcluster.New(simcluster.Options{Token: token})
+	environ := watching(t, cluster)
+	var watches sync.WaitGroup
+	for id := range int64(6) {
+		job, want := simcluster.Job{ID: id + 1}, 0
+		if id%2 > 0 {
+			job.Fails, want = "no such object", 2
+		}
+		cluster.Add(job)
+		watches.Go(func() {
+			command := makeIn(t, "../..", environ, "-s", "watch", fmt.Sprint("JOB_ID=", job.ID))
+			out, err := command.CombinedOutput()
+			if got := command.ProcessState.ExitCode(); got != want {
+				t.Errorf("job %d: status %d, not %d (%v)\n%s", job.ID, got, want, err, out)
+			}
+		})
+	}
+	watches.Wait()
+}
+
+func TestMakeOnlySaysWhatItWouldDoIfAskedTo(t *testing.T) {
+	for _, target := range []string{"watch", "demo"} {
+		t.Run(target, func(t *testing.T) {
+			cluster := simcluster.New(simcluster.Options{Token: token})
+			environ := watching(t, cluster)
+			dir := t.TempDir()
+			makefile, err := os.ReadFile("../../Makefile")
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, "Makefile"), makefile, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := makeIn(t, dir, environ, "-n", target).CombinedOutput()
+			if err != nil || !strings.HasSuffix(string(out), "\nbin/refresh-poller "+target+"\n") || strings.Contains(string(out), password) {
+				t.Errorf("%v\n%s", err, out)
+			}
+			left, _ := filepath.Glob(filepath.Join(dir, "*"))
+			if diff := cmp.Diff([]string{filepath.Join(dir, "Makefile")}, left); diff != "" || cluster.Counts().Describes > 0 {
+				t.Errorf("%d describes; files (-want +got):\n%s", cluster.Counts().Describes, diff)
+			}
+		})
+	}
+}
