@@ -45,8 +45,16 @@ type Error struct {
 	Stale bool
 }
 
+// newError returns an error whose message the cluster may have written, or a part of
+// it.
 func newError(kind Kind, status int, header http.Header, message, token string) *Error {
-	return &Error{Kind: kind, Status: status, Message: clean(message, token, maxMessage), RetryAfter: retryAfter(header, time.Now())}
+	return ownError(kind, status, header, clean(message, token, maxMessage))
+}
+
+// ownError returns one whose message is clean: ours, for example, in which a
+// password that is an ordinary word must not be looked for.
+func ownError(kind Kind, status int, header http.Header, message string) *Error {
+	return &Error{Kind: kind, Status: status, Message: message, RetryAfter: retryAfter(header, time.Now())}
 }
 
 // Error returns one line: what failed, with the HTTP status and code if any.
@@ -72,7 +80,7 @@ func kindOf(status int, code int64, message string, jobID int64) Kind {
 		if namesMissingJob(message, jobID) {
 			return NotFound
 		}
-	case 1800, 21119, 80001, 1401: // not authenticated, API key illegal, no privilege
+	case 1400, 1800, 21119, 80001, 1401: // not authenticated (twice), API key illegal, no privilege
 		return Refused
 	case 1807, 8, 4: // rejected by the limiter, rate limit, request limit
 		return Throttled
