@@ -83,6 +83,25 @@ func TestAWatchEndsWithItsEventAndStatus(t *testing.T) {
 	}
 }
 
+// The secret's own forms will do, so that it can be given as it is stored.
+func TestTheTokenOfAWatchMayHaveTheFormsOfTheSecret(t *testing.T) {
+	marshalled, err := json.Marshal(map[string]string{"username": "root", "password": password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, form := range map[string]string{"JSON": string(marshalled), "a byte order mark and a line end": "\ufeff" + token + "\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			cluster := simcluster.New(simcluster.Options{Token: token})
+			cluster.Add(simcluster.Job{ID: exactID})
+			environ := watching(t, cluster)
+			environ["CLUSTER_TOKEN"] = form
+			if got := runToEnd(t, environ, "watch"); got.status != exitCompleted {
+				t.Errorf("status %d: %s", got.status, got.stderr)
+			}
+		})
+	}
+}
+
 func TestAWatchThatGetsNowhereSaysWhatToCheckUntilItIsInterrupted(t *testing.T) {
 	answer := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -114,7 +114,7 @@ func (m *model) describe(ctx context.Context, _ string, id int64) (milvus.Job, e
 		panic("a bug")
 	case "":
 	default:
-		return milvus.Job{}, &milvus.Error{Kind: milvus.Kind(fault), Message: "a fault"}
+		return milvus.Job{}, &milvus.Error{Kind: milvus.ErrorKind(fault), Message: "a fault"}
 	}
 	if id == 3 {
 		return milvus.Job{}, &milvus.Error{Kind: milvus.NotFound, Message: "no such job"}
