@@ -19,7 +19,7 @@ import (
 	"refresh-poller/internal/simcluster"
 )
 
-const demoToken = "root:demo-password"
+const demoToken = "root:hunter2-of-demo"
 
 // demoSettings are a stack's parameters, sped up to fit half a minute.
 var demoSettings = map[string]string{
