@@ -53,7 +53,7 @@ func NewClient(endpoint string, connections int) *Client {
 
 // Describe asks for the job's state with the token, an API key or
 // user:password. At most one request reaches the cluster: what net/http repeats
-// of a POST was not written, or refused unprocessed by HTTP/2. Every error is an
+// was not written, or refused unprocessed by HTTP/2. Every error is an
 // *Error, and neither it nor the job holds the token or another credential that
 // the cluster sent.
 //
@@ -88,13 +88,15 @@ func (c *Client) Describe(ctx context.Context, token string, job Ref) (Job, erro
 
 func (c *Client) request(ctx context.Context, token string, job Ref) (*http.Request, error) {
 	kind := job.Kind.row()
-	url, body := c.endpoint+kind.path, io.Reader(nil)
+	url, body := c.endpoint+kind.path, io.Reader(strings.NewReader(`{"jobId": `+kind.inBody(job.ID)+`}`))
 	if kind.method == http.MethodGet {
 		// An id of such a kind has no character that a path gives a meaning to, but a
 		// path must not hang on that.
 		url += neturl.PathEscape(job.ID)
-	} else {
-		body = strings.NewReader(`{"jobId": ` + kind.inBody(job.ID) + `}`)
+		// net/http repeats a GET whose kept connection breaks, unless it has a body that
+		// can't be had again (Request.isReplayable). One that is empty is not sent
+		// (transferWriter.probeRequestBody), or over HTTP/2 ends the stream.
+		body = io.NopCloser(strings.NewReader(""))
 	}
 	req, err := http.NewRequestWithContext(ctx, kind.method, url, body)
 	if err != nil {
