@@ -12,8 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"refresh-poller/internal/leak"
-
-	"refresh-poller/internal/milvus"
 )
 
 // result is what a run of the command left behind.
