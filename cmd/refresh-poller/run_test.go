@@ -7,10 +7,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
 
 	"refresh-poller/internal/leak"
 )
@@ -191,5 +193,41 @@ func TestWithoutACommandTheHelpIsAFault(t *testing.T) {
 	got := runToEnd(t, nil)
 	if diff := cmp.Diff(result{exitBadArgument, "", help.stdout}, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTheHelpOfWatchHasAnExampleOfEachFlag(t *testing.T) {
+	watch := newWatch(host{})
+	watch.Flags().VisitAll(func(flag *pflag.Flag) {
+		if !strings.Contains(watch.Example, "--"+flag.Name+" ") {
+			t.Errorf("no example has --%s", flag.Name)
+		}
+	})
+}
+
+func TestShellsCompleteWhatThereIs(t *testing.T) {
+	tests := map[string]struct {
+		words, want []string
+	}{
+		"commands":          {[]string{"w"}, []string{"watch"}},
+		"commands for help": {[]string{"help", ""}, []string{"completion", "demo", "version", "watch"}},
+		"flags":             {[]string{"watch", "--k"}, []string{"--keep-trying", "--kind"}},
+		"kinds":             {[]string{"watch", "--kind", ""}, []string{"external_collection", "import", "snapshot", "cloud"}},
+		"shells":            {[]string{"completion", ""}, []string{"bash", "fish", "powershell", "zsh"}},
+		"no ids":            {[]string{"watch", ""}, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var offered []string
+			for line := range strings.Lines(runToEnd(t, nil, append([]string{"__complete"}, tt.words...)...).stdout) {
+				if word, _, _ := strings.Cut(strings.TrimSpace(line), "\t"); !strings.HasPrefix(word, ":") {
+					offered = append(offered, word)
+				}
+			}
+			slices.Sort(offered)
+			if diff := cmp.Diff(slices.Sorted(slices.Values(tt.want)), offered); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
