@@ -32,7 +32,8 @@ type entry struct {
 }
 
 func read(record slog.Record) entry {
-	e := entry{message: printable(record.Message), progress: -1, ended: true}
+	// A line of an older version names no kind.
+	e := entry{message: printable(record.Message), jobKind: milvus.ExternalCollection, progress: -1, ended: true}
 	record.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "kind":
