@@ -104,20 +104,20 @@ func (n *number) UnmarshalJSON(raw []byte) error {
 func read(status int, header http.Header, body []byte, jobID int64, token string) (Job, error) {
 	var a answer
 	if err := decode(body, &a); err != nil {
-		return Job{}, ownError(kindOfStatus(status), status, header, "the answer is not the API's JSON")
+		return Job{}, newError(kindOfStatus(status), status, header, "the answer is not the API's JSON")
 	}
 	message := clean(a.Message, token, maxMessage)
 	if a.Code.value != 0 {
-		failure := ownError(kindOf(status, a.Code.value, a.Message, jobID), status, header, cmp.Or(message, "the answer has no message"))
+		failure := newError(kindOf(status, a.Code.value, a.Message, jobID), status, header, cmp.Or(message, "the answer has no message"))
 		failure.Code = a.Code.value
 		return Job{}, failure
 	}
 	if status != http.StatusOK {
-		return Job{}, ownError(kindOfStatus(status), status, header, cmp.Or(message, "the answer is not HTTP 200"))
+		return Job{}, newError(kindOfStatus(status), status, header, cmp.Or(message, "the answer is not HTTP 200"))
 	}
 	var d answerData
 	if fault := readData(a, &d, jobID); fault != "" {
-		return Job{}, ownError(Temporary, status, header, fault)
+		return Job{}, newError(Temporary, status, header, fault)
 	}
 	return Job{
 		CollectionName: clean(d.CollectionName, token, maxName),
