@@ -70,7 +70,8 @@ const int64Rule = "a job id is a whole number from 1 to 9223372036854775807, wri
 // kinds are the rows. Their sources: milvus-io/milvus,
 // internal/distributed/proxy/httpserver/{handler_v2,request_v2}.go and
 // internal/datacoord/{import_util,snapshot_manager}.go; Zilliz Cloud's REST
-// reference, "Describe Job V2".
+// reference, "Describe Job V2". Code 2101 was split from 2100 (pkg/util/merr,
+// ErrImportSysFailed), with which servers before it say the same.
 var kinds = []row{
 	{
 		kind:       ExternalCollection,
@@ -92,7 +93,7 @@ var kinds = []row{
 		stateKey: "state", startKey: "createTime", endKey: "completeTime", importedKey: "importedRows", totalKey: "totalRows",
 		begins:       []string{"Pending"},
 		ends:         map[string]Outcome{"Completed": Succeeded, "Failed": Failed, "Uncommitted": AwaitingCommit},
-		missingCodes: []int64{2101}, missingWords: []string{"import job does not exist", "jobid=%s"},
+		missingCodes: []int64{2100, 2101}, missingWords: []string{"import job does not exist", "jobid=%s"},
 	},
 	{
 		kind:       "snapshot",
@@ -103,7 +104,7 @@ var kinds = []row{
 		stateKey: "state", startKey: "startTime", tookKey: "timeCost",
 		begins:       []string{"RestoreSnapshotNone", "RestoreSnapshotPending"},
 		ends:         map[string]Outcome{"RestoreSnapshotCompleted": Succeeded, "RestoreSnapshotFailed": Failed},
-		missingCodes: []int64{2101}, missingWords: []string{"restore job not found", "jobid=%s"},
+		missingCodes: []int64{2100, 2101}, missingWords: []string{"restore job not found", "jobid=%s"},
 	},
 	{
 		kind:       "cloud",
