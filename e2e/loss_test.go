@@ -30,8 +30,9 @@ const (
 )
 
 // TestNothingIsLostUnderFaults has the poller follow 500 jobs, a quarter of each
-// kind, and read 50 bad messages while 30 % of its calls are broken and 30 % of its invocations killed
-// (breaker says how, and what of it FAULT_SEED replays). At the end
+// kind, and read 50 bad messages while 30 % of its calls are broken and 30 % of
+// its invocations killed (breaker says how, and what of it FAULT_SEED replays).
+// At the end
 //   - each job has its right terminal event, and no other kind of one
 //   - each bad message is in the dead-letter queue, unchanged, and no other is
 //     rejected
@@ -138,13 +139,14 @@ func watchedJob(i int) (job simcluster.Job, body string, e end) {
 		if ref.Kind == simcluster.ExternalCollection {
 			job.ReasonAfter = 2 * time.Second
 		}
-		return job, fmt.Sprintf(`{"code": 0, "data": {"jobId": %q}, "kind": %q}`, ref.ID, ref.Kind), end{words.failed, "failed"}
+		return job, fmt.Sprintf(`{"code": 0, "data": {"jobId": %q}%s}`, ref.ID, kindMember(ref.Kind)), end{words.failed, "failed"}
 	case 4:
 		job.NeverVisible = true
+		body = bodyOf(ref, "")
 		if ref.Kind == simcluster.ExternalCollection {
-			return job, ref.ID, end{"JobNotFound", "notFound"}
+			body = ref.ID
 		}
-		return job, bodyOf(ref, ""), end{"JobNotFound", "notFound"}
+		return job, body, end{"JobNotFound", "notFound"}
 	case 8:
 		job.Hangs, job.Shape = true, simcluster.LinearTo(42)
 		job.NoSegments = ref.Kind == simcluster.Snapshot
@@ -225,8 +227,8 @@ func (q *enqueued) wantEnds(t *testing.T) {
 		first := map[string]event{} // of each watch
 		for _, e := range events[job] {
 			watch := fmt.Sprint(e.Detail["watch"].(map[string]any)["id"])
-			if e.Detail["state"] != want.state || e.Detail["outcome"] != want.outcome || e.DetailType != detailTypes[job.Kind] {
-				t.Errorf("%s of a job that has to end as %v: %s", e.DetailType, want, e.text)
+			if got := (end{fmt.Sprint(e.Detail["state"]), fmt.Sprint(e.Detail["outcome"])}); got != want || e.DetailType != detailTypes[job.Kind] || e.Detail["kind"] != string(job.Kind) {
+				t.Errorf("%v has to end as %v: %s", job, want, e.text)
 			}
 			if !slices.Contains(q.ids[q.bodies[job]], watch) {
 				t.Errorf("a watch that began with none of %q: %s", q.ids[q.bodies[job]], e.text)
