@@ -7,12 +7,19 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/milvus"
 )
 
 func TestParametersHaveTheirDefaultsAndRanges(t *testing.T) {
+	var kinds []any
+	for _, kind := range milvus.JobKinds() {
+		kinds = append(kinds, string(kind))
+	}
 	want := map[string]object{
 		"ClusterEndpoint":       {"Type": "String"},
 		"ClusterTokenSecretArn": {"Type": "String"},
+		"JobKind":               {"Type": "String", "Default": string(milvus.ExternalCollection), "AllowedValues": kinds},
 		"EventBusName":          {"Type": "String", "Default": ""},
 		"EventSource":           {"Type": "String", "Default": "refresh-poller"},
 		"MinPollDelaySeconds":   {"Type": "Number", "Default": 5, "MinValue": 1, "MaxValue": 900},
