@@ -82,6 +82,15 @@ func TestParametersAreDescribedAndGroupedOnce(t *testing.T) {
 	}
 }
 
+func TestTheReadmeHasEveryParameter(t *testing.T) {
+	rows := strings.Join(regexp.MustCompile("(?m)^\\| `.*? \\|").FindAllString(document(t, "README.md"), -1), "\n")
+	for name := range at[object](t, template(t), "Parameters") {
+		if !strings.Contains(rows, "`"+name+"`") {
+			t.Errorf("no row of README.md's tables begins with %s", name)
+		}
+	}
+}
+
 func TestParametersAndConditionsAreUsed(t *testing.T) {
 	stack := template(t)
 	used := references([]any{stack["Conditions"], stack["Resources"], stack["Outputs"]})
