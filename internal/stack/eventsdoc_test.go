@@ -190,6 +190,19 @@ func TestEventsFromBeforeThereWereKindsMatchWhatTheyMatched(t *testing.T) {
 	}
 }
 
+func TestTheExamplesEventsAreSuchThatThePollerPublishes(t *testing.T) {
+	var entries []struct{ DetailType, Detail string }
+	if err := json.Unmarshal([]byte(document(t, "examples/events.json")), &entries); err != nil || len(entries) == 0 {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		schematest.Detail(t, e.Detail)
+		if e.DetailType != milvus.ExternalCollection.DetailType() {
+			t.Errorf("the detail-type is %s", e.DetailType)
+		}
+	}
+}
+
 func TestTheReadmesEventIsTheSampleThatCompleted(t *testing.T) {
 	for _, block := range strings.Split(document(t, "README.md"), "```json\n")[1:] {
 		var got object
