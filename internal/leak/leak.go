@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // maxLayers is how many encodings may lie around a credential: the externalSource
@@ -18,7 +19,9 @@ const maxLayers = 3
 
 // Find returns those of the credentials that text holds: as they are, or under
 // up to three layers of JSON strings or percent-encoding, or in base64. Of
-// user:password, the password alone counts too.
+// user:password, the password alone counts too, and of each credential any half,
+// in characters: but no piece of fewer than 8, nor of fewer than 16 letters alone,
+// which may be a word, and each of 16.
 func Find(text string, credentials ...string) (found []string) {
 	texts := decodings(text)
 	for _, credential := range credentials {
@@ -26,10 +29,9 @@ func Find(text string, credentials ...string) (found []string) {
 		if _, password, ok := strings.Cut(credential, ":"); ok {
 			secret = password
 		}
+		sought := append(pieces(secret), base64.StdEncoding.EncodeToString([]byte(credential)), base64.URLEncoding.EncodeToString([]byte(credential)))
 		holds := func(text string) bool {
-			return strings.Contains(text, secret) ||
-				strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(credential))) ||
-				strings.Contains(text, base64.URLEncoding.EncodeToString([]byte(credential)))
+			return slices.ContainsFunc(sought, func(s string) bool { return strings.Contains(text, s) })
 		}
 		if slices.ContainsFunc(texts, holds) {
 			found = append(found, credential)
@@ -37,6 +39,27 @@ func Find(text string, credentials ...string) (found []string) {
 	}
 	return found
 }
+
+// pieces returns the shortest pieces of a secret that count; any longer one holds
+// one of them.
+func pieces(secret string) []string {
+	chars := []rune(secret)
+	size := min(max(len(chars)/2, 8), 16)
+	all := []string{secret}
+	for i := range chars {
+		for _, size := range []int{size, 16} {
+			if i+size > len(chars) || !utf8.ValidString(secret) {
+				continue
+			}
+			if piece := string(chars[i : i+size]); size == 16 || !letters.MatchString(piece) {
+				all = append(all, piece)
+			}
+		}
+	}
+	return all
+}
+
+var letters = regexp.MustCompile(`^[a-zA-Z]*$`)
 
 // decodings returns text and what comes of taking layers off it.
 func decodings(text string) []string {

@@ -1,34 +1,40 @@
 package milvus
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"refresh-poller/internal/redact"
 )
 
-// Kind says what a failed describe asks of whoever asked.
-type Kind string
+// ErrorKind says what a failed describe asks of whoever asked.
+type ErrorKind string
 
 const (
 	// Temporary is worth asking again soon: the cluster is not ready, the
 	// answer makes no sense, or its code is not known.
-	Temporary Kind = "temporary"
+	Temporary ErrorKind = "temporary"
 	// NotFound means that the cluster knows no such job, or not yet.
-	NotFound Kind = "notFound"
+	NotFound ErrorKind = "notFound"
 	// Refused means that the credential is wrong or may not describe jobs.
-	Refused Kind = "refused"
+	Refused ErrorKind = "refused"
 	// Throttled means that too many requests were made; see Error.RetryAfter.
-	Throttled Kind = "throttled"
+	Throttled ErrorKind = "throttled"
 	// Misconfigured means a wrong endpoint or request: an operator has to act.
-	Misconfigured Kind = "misconfigured"
+	Misconfigured ErrorKind = "misconfigured"
 )
 
 // Error is a describe that brought no job.
 type Error struct {
-	Kind Kind
+	Kind ErrorKind
 	// Status is the HTTP status; 0 without an answer.
 	Status int
 	// Code is the API's own code; 0 when the answer had none.
@@ -38,14 +44,41 @@ type Error struct {
 	Message string
 	// RetryAfter is how long the cluster asks to wait; 0 when it doesn't say.
 	RetryAfter time.Duration
-	// Stale means that no answer came over a connection kept from an earlier
-	// describe, which may have been dead already, as it is after Lambda has frozen
-	// the process. The next describe takes a new one, so it may be made at once.
+	// Stale means that no complete answer came over a connection kept from an
+	// earlier describe, and not because the caller gave up: the connection may have
+	// been dead already, as after Lambda has frozen the process. The next describe
+	// takes a new one, so it may be made at once.
 	Stale bool
 }
 
-func newError(kind Kind, status int, header http.Header, message, token string) *Error {
-	return &Error{Kind: kind, Status: status, Message: clean(message, token, maxMessage), RetryAfter: retryAfter(header, time.Now())}
+// newError returns an error with a message in which no credential is: one of ours, in
+// which a password that is an ordinary word must not be looked for; or a clean one.
+func newError(kind ErrorKind, status int, header http.Header, message string) *Error {
+	return &Error{Kind: kind, Status: status, Message: cut(message, maxMessage), RetryAfter: retryAfter(header, time.Now())}
+}
+
+// shown returns what may be seen of an error of net/http, which may hold a proxy's
+// password, or what the cluster sent.
+func shown(err error, token string) string {
+	if ofGo(err, token) {
+		token = ""
+	}
+	return clean(err.Error(), token, maxMessage)
+}
+
+// ofGo reports whether nothing in an error can be an echo of the token. The text of
+// one of the network is Go's, the kernel's and a resolver's: it has the names and
+// addresses of hosts, and of what a server says about TLS the number of an alert. Into
+// that of one about a certificate go names of those that the cluster presented.
+func ofGo(err error, token string) bool {
+	if unverified, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return !slices.ContainsFunc(unverified.UnverifiedCertificates, func(c *x509.Certificate) bool {
+			names := fmt.Sprint(string(c.Raw), c.Subject.Names) // as they are written, and as they are read
+			return redact.Values(names, token) != names
+		})
+	}
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok
 }
 
 // Error returns one line: what failed, with the HTTP status and code if any.
@@ -65,12 +98,12 @@ func (e *Error) Error() string {
 // Codes: milvus-io/milvus, pkg/util/merr/errors.go; 80001 and 21119: Zilliz
 // Cloud's proxy. 1, 2, 10000 and 10001 (not ready, unavailable, cancelled, timed
 // out) are temporary unless the status says more.
-func kindOf(status int, a answer, kind row, id string) Kind {
+func kindOf(status int, a answer, kind row, id string) ErrorKind {
 	if kind.isMissing(a.Code.value, a.Message, id) {
 		return NotFound
 	}
 	switch a.Code.value {
-	case 1800, 21119, 80001, 1401: // not authenticated, API key illegal, no privilege
+	case 1400, 1800, 21119, 80001, 1401: // not authenticated (twice), API key illegal, no privilege
 		return Refused
 	case 1807, 8, 4: // rejected by the limiter, rate limit, request limit
 		return Throttled
@@ -80,7 +113,7 @@ func kindOf(status int, a answer, kind row, id string) Kind {
 	return kindOfStatus(status)
 }
 
-func kindOfStatus(status int) Kind {
+func kindOfStatus(status int) ErrorKind {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return Refused

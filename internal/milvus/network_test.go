@@ -17,11 +17,11 @@ import (
 func TestAnAnswerOfOneMiBIsRead(t *testing.T) {
 	body := success(exactID, inProgress)
 	body += strings.Repeat(" ", maxBody-len(body))
-	job, err := startCluster(t, answering(200, body)).Describe(t.Context(), apiKey, exactID)
+	job, err := startCluster(t, answering(200, body)).Describe(t.Context(), apiKey, refresh(exactID))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if job.State != StateInProgress {
+	if job.State != "RefreshInProgress" {
 		t.Errorf("got %+v", job)
 	}
 }
@@ -63,7 +63,7 @@ func TestTheStatusCountsWhereTheBodyCannotBeRead(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		},
 	}
-	kinds := map[int]Kind{200: Temporary, 401: Refused, 404: Misconfigured, 429: Throttled, 503: Temporary}
+	kinds := map[int]ErrorKind{200: Temporary, 401: Refused, 404: Misconfigured, 429: Throttled, 503: Temporary}
 	for name, body := range bodies {
 		for status, want := range kinds {
 			t.Run(http.StatusText(status)+" "+name, func(t *testing.T) {
@@ -153,16 +153,17 @@ func TestADescribeEndsAfterItsTimeout(t *testing.T) {
 	for name, sent := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := NewClient("http://localhost", 1)
-				c.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
-					ours, theirs := net.Pipe()
-					go func() {
-						if _, err := http.ReadRequest(bufio.NewReader(theirs)); err == nil {
-							_, _ = io.WriteString(theirs, sent)
-						}
-					}()
-					return ours, nil
-				}
+				c := clientOf("http://localhost", func(transport *http.Transport) {
+					transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+						ours, theirs := net.Pipe()
+						go func() {
+							if _, err := http.ReadRequest(bufio.NewReader(theirs)); err == nil {
+								_, _ = io.WriteString(theirs, sent)
+							}
+						}()
+						return ours, nil
+					}
+				})
 				took(t, Timeout, func() {
 					if failure := failed(t, c); failure.Kind != Temporary {
 						t.Errorf("got %+v", failure)
@@ -175,13 +176,14 @@ func TestADescribeEndsAfterItsTimeout(t *testing.T) {
 
 func TestADialEndsAfterTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClient("http://localhost", 1)
 		hung := make(chan struct{})
 		defer close(hung)
-		c.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
-			<-hung
-			return nil, net.ErrClosed
-		}
+		c := clientOf("http://localhost", func(transport *http.Transport) {
+			transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				<-hung
+				return nil, net.ErrClosed
+			}
+		})
 		took(t, Timeout, func() { failed(t, c) })
 	})
 }
@@ -202,7 +204,7 @@ func TestTLSIsAtLeast12(t *testing.T) {
 			server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
 			server.StartTLS()
 			c := trusting(server.Certificate(), server.URL)
-			if _, err := c.Describe(t.Context(), apiKey, exactID); (err == nil) != accepted {
+			if _, err := c.Describe(t.Context(), apiKey, refresh(exactID)); (err == nil) != accepted {
 				t.Errorf("got %v, want accepted: %t", err, accepted)
 			}
 		})
@@ -217,23 +219,21 @@ func TestTheRequestIsTheSameOverHTTP2(t *testing.T) {
 	})
 	server.EnableHTTP2 = true
 	server.StartTLS()
-	if _, err := trusting(server.Certificate(), server.URL).Describe(t.Context(), apiKey, exactID); err != nil {
+	if _, err := trusting(server.Certificate(), server.URL).Describe(t.Context(), apiKey, refresh(exactID)); err != nil {
 		t.Fatal(err)
 	}
 	if got.Proto != "HTTP/2.0" || got.Header.Get("Authorization") != "Bearer "+apiKey {
 		t.Errorf("%s with %v", got.Proto, got.Header)
 	}
-	if _, sent := got.Header["Accept-Encoding"]; sent {
-		t.Error("Accept-Encoding was sent")
+	if coding := got.Header.Get("Accept-Encoding"); coding != "identity" {
+		t.Errorf("Accept-Encoding is %q", coding)
 	}
 }
 
 func trusting(certificate *x509.Certificate, url string) *Client {
-	c := NewClient(url, 1)
-	pool := x509.NewCertPool()
-	pool.AddCert(certificate)
-	c.transport.TLSClientConfig.RootCAs = pool
-	return c
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate)
+	return clientOf(url, func(transport *http.Transport) { transport.TLSClientConfig.RootCAs = roots })
 }
 
 func took(t *testing.T, want time.Duration, run func()) {

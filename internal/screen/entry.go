@@ -24,7 +24,7 @@ type entry struct {
 	state    string
 	progress int
 	// kind and fault say how the poll failed, reason why it ended as it did.
-	kind          milvus.Kind
+	kind          milvus.ErrorKind
 	fault, reason string
 	// delay is until the next poll, if the watch hasn't ended.
 	delay time.Duration
@@ -46,7 +46,7 @@ func read(record slog.Record) entry {
 		case "progress":
 			e.progress = int(a.Value.Int64())
 		case "errorKind":
-			e.kind = milvus.Kind(a.Value.String())
+			e.kind = milvus.ErrorKind(a.Value.String())
 		case "error":
 			e.fault = printable(a.Value.String())
 		case "reason":
@@ -67,7 +67,7 @@ var (
 		event.StateNotFound: "not found",
 		event.StateExpired:  "expired",
 	}
-	kindWords = map[milvus.Kind]string{
+	kindWords = map[milvus.ErrorKind]string{
 		milvus.NotFound:  "not found yet",
 		milvus.Temporary: "unavailable",
 	}
