@@ -102,6 +102,17 @@ func TestTheSchemasOfTheKindsAreTheSameWordForWordButForTheirOwn(t *testing.T) {
 	}
 }
 
+func TestTheSchemaOfMessagesTakesEveryKindWithItsIDs(t *testing.T) {
+	for _, kind := range milvus.JobKinds() {
+		for id, right := range map[string]bool{`"7"`: kind.Int64IDs() || kind.TextID("7"), `7`: kind.Int64IDs(), `"job-a1"`: kind.TextID("job-a1"), `"../7"`: false} {
+			body := fmt.Sprintf(`{"jobId": %s, "kind": %q}`, id, kind)
+			if err := MessageFault(body); (err == nil) != right {
+				t.Errorf("of %s the schema says %v", body, err)
+			}
+		}
+	}
+}
+
 func TestEachKindHasASchemaWithItsStatesAndOutcomes(t *testing.T) {
 	if len(schemas.Events) != len(milvus.JobKinds()) {
 		t.Errorf("%d schemas", len(schemas.Events))

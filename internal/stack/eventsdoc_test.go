@@ -38,12 +38,22 @@ func published(t *testing.T, name string) object {
 	return at[object](t, event, "detail")
 }
 
+// withSchemas are the kinds that have one; package schematest demands it of each.
+func withSchemas() (kinds []milvus.JobKind) {
+	for _, kind := range milvus.JobKinds() {
+		if schemas.Events[string(kind)] != "" {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
 // completed are the samples that tell most of a job of their kind.
 var completed = map[milvus.JobKind]string{milvus.ExternalCollection: "completed", "import": "import-completed", "snapshot": "restore-failed", "cloud": "cloud-canceled"}
 
 func TestTheReferenceHasEveryFieldOfTheSchemasWithAnExample(t *testing.T) {
 	want, holders := map[string]string{}, map[string]object{} // by field
-	for _, kind := range milvus.JobKinds() {
+	for _, kind := range withSchemas() {
 		var schema object
 		if err := json.Unmarshal([]byte(schemas.Events[string(kind)]), &schema); err != nil {
 			t.Fatal(err)
@@ -106,7 +116,7 @@ func TestTheReferenceHasEveryStateOfTheSchemasWithItsOutcome(t *testing.T) {
 	if diff := cmp.Diff(want, told[""]); diff != "" {
 		t.Errorf("ends of any kind (-code +docs/events.md):\n%s", diff)
 	}
-	for _, kind := range milvus.JobKinds() {
+	for _, kind := range withSchemas() {
 		lists := terminals.FindStringSubmatch(schemas.Events[string(kind)])
 		want := map[string]bool{}
 		for _, state := range strings.Split(lists[1], ", ") {
