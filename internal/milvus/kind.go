@@ -1,6 +1,7 @@
 package milvus
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -166,6 +167,9 @@ func (k JobKind) Begins(state string) bool { return slices.Contains(k.row().begi
 
 // Outcome returns what a state that ends a job means, or "".
 func (k JobKind) Outcome(state string) Outcome { return k.row().ends[state] }
+
+// Ends returns the states that end a job, sorted.
+func (k JobKind) Ends() []string { return slices.Sorted(maps.Keys(k.row().ends)) }
 
 // Words returns the state in lower-case words, without what all states of the kind
 // begin with: in progress.
