@@ -65,9 +65,14 @@ redrive: ## move the dead letters back to the queue: STACK=refresh-poller
 	aws sqs start-message-move-task --source-arn "$$dead" --destination-arn "$$queue"
 
 ##@ For those who change it
+
+# A module of its own: what it needs, the product does not.
+TOOLS := cmd/tools
+
 .PHONY: test
 test: ## run the tests and print the coverage of internal
 	go test $(RACE) -shuffle=on -coverpkg=./internal/... -coverprofile=coverage.out ./...
+	go -C $(TOOLS) test $(RACE) -shuffle=on ./...
 	@go tool cover -func=coverage.out | awk '/^total:/ { sub("%", "", $$3); print "statement coverage of internal: " $$3 " %"; exit $$3 < 90 }'
 
 # One target runs at a time: go test -fuzz takes one.
@@ -86,7 +91,9 @@ NOT_IN_GOVCLOUD := examples/step-functions/template.yaml
 lint: ## gofmt, vet, staticcheck, cfn-lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt: $$unformatted"; exit 1; }
 	go vet -tags e2e ./...
-	go tool staticcheck -tags e2e ./...
+	go -C $(TOOLS) vet ./...
+	$$(go -C $(TOOLS) tool -n staticcheck) -tags e2e ./...
+	go -C $(TOOLS) tool staticcheck ./...
 	@command -v cfn-lint > /dev/null || { echo "make lint needs cfn-lint: pip install -r e2e/requirements.txt"; exit 1; }
 	cfn-lint template.yaml examples/*/template.yaml
 	cfn-lint -r us-gov-west-1 cn-north-1 -t template.yaml $(filter-out $(NOT_IN_GOVCLOUD),$(wildcard examples/*/template.yaml))
@@ -103,13 +110,13 @@ e2e: ## deploy the template into an AWS emulator and drive it
 .PHONY: bench
 bench: build ## measure a batch beside its bare calls, start, memory, package
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/bench GOARCH=$$(go env GOARCH)
-	@go run ./cmd/bench bin/PollerFunction/bootstrap bin/bench/bootstrap
+	@go -C $(TOOLS) run ./bench $(CURDIR)/bin/PollerFunction/bootstrap $(CURDIR)/bin/bench/bootstrap
 
 SOAK_BATCHES ?= 100000
 .PHONY: soak
 soak: ## check that memory stays flat over SOAK_BATCHES (100000) batches
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/bench GOARCH=$$(go env GOARCH)
-	@go run ./cmd/bench -soak $(SOAK_BATCHES) bin/bench/bootstrap
+	@go -C $(TOOLS) run ./bench -soak $(SOAK_BATCHES) $(CURDIR)/bin/bench/bootstrap
 
 .PHONY: load
 load: ## follow 10 000 jobs in simulated time: limit, fairness, ends
@@ -122,7 +129,7 @@ model: ## let chance look for a lost watch in MODEL_CHECKS (5000) schedules
 
 .PHONY: simulate
 simulate: ## compare the schedule with others, and draw docs/schedule.svg
-	@go run ./cmd/simulate docs/schedule.svg
+	@go -C $(TOOLS) run ./simulate $(CURDIR)/docs/schedule.svg
 
 .PHONY: build
 build: ## build the functions as they are deployed, in bin

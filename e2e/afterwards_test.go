@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"refresh-poller/internal/leak"
-	"refresh-poller/internal/schematest"
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
+	"refresh-poller/internal/tests/leak"
+	"refresh-poller/internal/tests/schematest"
 )
 
 // everyCredential has all that were used, and those that the cluster sent.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
 )
 
 // cluster is the simulated cluster on loopback, with a memory of its requests.

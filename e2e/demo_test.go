@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/tests/schematest"
 )
 
 // demo runs beside the stacks, and with none of them.

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/google/go-cmp/cmp"
 
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
 )
 
 // sourceSecret and reasonSecret are credentials that the cluster sends.

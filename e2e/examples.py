@@ -15,7 +15,7 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 # Types that moto's CloudFormation does not know, as in deploy.py. What they
-# allow and refuse is tested in internal/stack.
+# allow and refuse is tested in internal/tests/stack.
 UNKNOWN_TO_MOTO = ("AWS::Events::EventBusPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
 
 

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
 )
 
 func badInput(t *testing.T, s *stack) func(t *testing.T) {

@@ -11,9 +11,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"refresh-poller/internal/laptop/simcluster"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/runtimeapi"
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/tests/runtimeapi"
 	"refresh-poller/internal/watch"
 )
 

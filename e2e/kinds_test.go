@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
 )
 
 var kinds = []simcluster.Kind{simcluster.ExternalCollection, simcluster.Import, simcluster.Snapshot, simcluster.Cloud}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
 )
 
 // The jobs of the producers: odd, so that a float64 would round each of them, and

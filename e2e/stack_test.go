@@ -22,8 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"refresh-poller/internal/runtimeapi"
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
+	"refresh-poller/internal/tests/runtimeapi"
 )
 
 // patience is how long anything may take that is waited for.

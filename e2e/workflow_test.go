@@ -19,7 +19,7 @@ import (
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/google/go-cmp/cmp"
 
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
 )
 
 // workflow is the name of the state machine: its stack's, which is the example's.

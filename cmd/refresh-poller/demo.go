@@ -13,11 +13,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
-	"refresh-poller/internal/embedded"
 	"refresh-poller/internal/event"
+	"refresh-poller/internal/laptop/embedded"
+	"refresh-poller/internal/laptop/screen"
+	"refresh-poller/internal/laptop/simcluster"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/screen"
-	"refresh-poller/internal/simcluster"
 )
 
 const demoToken = "root:hunter2-of-demo"

@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
-	"refresh-poller/internal/embedded"
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/embedded"
+	"refresh-poller/internal/laptop/simcluster"
 )
 
 func TestAnInterruptedDemoEndsAtOnce(t *testing.T) {

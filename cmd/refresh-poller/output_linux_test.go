@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
 )
 
 // TestMain has the test's binary be the program where a test runs it as that:

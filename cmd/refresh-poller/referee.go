@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"refresh-poller/internal/laptop/screen"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/screen"
 )
 
 const (

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"refresh-poller/internal/laptop/simcluster"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/simcluster"
 )
 
 // endsAtOnce checks that a watch of these jobs ends with status 3, no event and

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"refresh-poller/internal/event"
-	"refresh-poller/internal/schematest"
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
+	"refresh-poller/internal/tests/schematest"
 )
 
 // details reads stdout, each line of which has to be the detail of an event.

@@ -11,11 +11,11 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"refresh-poller/internal/config"
-	"refresh-poller/internal/embedded"
 	"refresh-poller/internal/event"
+	"refresh-poller/internal/laptop/embedded"
+	"refresh-poller/internal/laptop/screen"
 	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/screen"
 	"refresh-poller/internal/watch"
 )
 

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"refresh-poller/internal/event"
+	"refresh-poller/internal/laptop/screen"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/screen"
 )
 
 const watchHelp = `Follow jobs of a real cluster until all have ended, without AWS.

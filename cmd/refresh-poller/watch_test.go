@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"refresh-poller/internal/event"
-	"refresh-poller/internal/schematest"
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
+	"refresh-poller/internal/tests/schematest"
 )
 
 const (

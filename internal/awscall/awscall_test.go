@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 
-	"refresh-poller/internal/pipenet"
+	"refresh-poller/internal/tests/pipenet"
 )
 
 // service is an EventBridge in memory, and the SDK's client of it.

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"refresh-poller/internal/pipenet"
+	"refresh-poller/internal/tests/pipenet"
 )
 
 // inABubble runs a test over each protocol, in simulated time, with a server that

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/tests/schematest"
 )
 
 func TestAContextIsHandedOnByteForByte(t *testing.T) {

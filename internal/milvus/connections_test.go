@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"refresh-poller/internal/pipenet"
+	"refresh-poller/internal/tests/pipenet"
 )
 
 // cluster is one in memory, with a client that keeps ten connections to it.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"refresh-poller/internal/leak"
+	"refresh-poller/internal/tests/leak"
 )
 
 const password = "correct-horse-battery"

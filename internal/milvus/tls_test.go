@@ -23,7 +23,7 @@ import (
 	"testing"
 	"time"
 
-	"refresh-poller/internal/leak"
+	"refresh-poller/internal/tests/leak"
 )
 
 // issue returns a certificate that has signed itself.

@@ -15,7 +15,7 @@ import (
 
 	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/pipenet"
+	"refresh-poller/internal/tests/pipenet"
 )
 
 // clientOf returns the poller's own client of a cluster in memory.

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"refresh-poller/internal/event"
+	"refresh-poller/internal/laptop/simcluster"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/simcluster"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/tests/schematest"
 	"refresh-poller/internal/watch"
 )
 

@@ -22,10 +22,10 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"refresh-poller/internal/event"
-	"refresh-poller/internal/leak"
 	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/tests/leak"
+	"refresh-poller/internal/tests/schematest"
 )
 
 const (

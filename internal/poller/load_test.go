@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"refresh-poller/internal/config"
-	"refresh-poller/internal/embedded"
 	"refresh-poller/internal/event"
+	"refresh-poller/internal/laptop/embedded"
 	"refresh-poller/internal/poller"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/tests/schematest"
 	"refresh-poller/internal/watch"
 )
 

@@ -20,8 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"refresh-poller/internal/awscall"
-	"refresh-poller/internal/pipenet"
 	"refresh-poller/internal/secret"
+	"refresh-poller/internal/tests/pipenet"
 )
 
 // slowAWS is an AWS in memory, of which one service is slow to answer calls that

@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"refresh-poller/internal/leak"
+	"refresh-poller/internal/tests/leak"
 )
 
 // planted is a credential that fuzzing doesn't come upon by chance.

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/google/go-cmp/cmp"
 
-	"refresh-poller/internal/leak"
+	"refresh-poller/internal/tests/leak"
 )
 
 // call is one request of the SDK, as Step Functions gets it.

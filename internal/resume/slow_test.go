@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"refresh-poller/internal/awscall"
-	"refresh-poller/internal/pipenet"
+	"refresh-poller/internal/tests/pipenet"
 )
 
 // An invocation has 30 s, of which the last is kept.

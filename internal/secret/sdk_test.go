@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/go-cmp/cmp"
 
-	"refresh-poller/internal/leak"
+	"refresh-poller/internal/tests/leak"
 )
 
 // newSDKReader returns a reader with the SDK's own client of a server.

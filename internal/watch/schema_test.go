@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/tests/schematest"
 )
 
 var (

@@ -8,7 +8,7 @@ import (
 	"runtime"
 	"time"
 
-	"refresh-poller/internal/runtimeapi"
+	"refresh-poller/internal/tests/runtimeapi"
 )
 
 const (

@@ -14,7 +14,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"refresh-poller/internal/runtimeapi"
+	"refresh-poller/internal/tests/runtimeapi"
 )
 
 // process is what the function's binary takes when it runs behind a Runtime API.

@@ -12,11 +12,11 @@ import (
 func TestSecurityNamesTestsThatThereAre(t *testing.T) {
 	claims := security(t)
 	var tests strings.Builder
-	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, _ fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS("../../.."), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		text, err := os.ReadFile("../../" + path)
+		text, err := os.ReadFile("../../../" + path)
 		tests.Write(text)
 		return err
 	})
@@ -50,7 +50,7 @@ func TestSecurityListsWhatIAMAllows(t *testing.T) {
 
 func security(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../SECURITY.md")
+	text, err := os.ReadFile("../../../SECURITY.md")
 	if err != nil {
 		t.Fatal(err)
 	}

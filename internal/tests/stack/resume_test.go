@@ -100,7 +100,7 @@ func TestTheResumersRuleTakesTheEndsForWhichAWorkflowWaits(t *testing.T) {
 }
 
 func TestTheRunbookHasEveryLineOfTheResumer(t *testing.T) {
-	messages, _ := logged(t, "../resume", "../../functions/resume")
+	messages, _ := logged(t, "../../resume", "../../../functions/resume")
 	for _, message := range slices.Sorted(maps.Keys(messages)) {
 		if !strings.Contains(runbook(t), "`"+message+"`") {
 			t.Errorf("the runbook does not say what `%s` means", message)

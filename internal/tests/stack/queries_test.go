@@ -33,7 +33,7 @@ func queries(t *testing.T) map[string]string {
 }
 
 // pollersFolders hold the code that writes the lines that are asked for.
-var pollersFolders = []string{"../poller", "../../functions/poller"}
+var pollersFolders = []string{"../../poller", "../../../functions/poller"}
 
 // logged returns the messages of the function's log lines and the names of their
 // fields, from the source: every string that is handed to a logger, or to slog,

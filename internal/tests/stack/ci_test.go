@@ -9,7 +9,7 @@ import (
 
 // Whoever may move a tag could change what a version does.
 func TestEachActionIsPinnedByItsCommitAndNamesItsVersion(t *testing.T) {
-	workflows, err := fs.Glob(os.DirFS("../.."), ".github/workflows/*.yml")
+	workflows, err := fs.Glob(os.DirFS("../../.."), ".github/workflows/*.yml")
 	if err != nil || len(workflows) == 0 {
 		t.Fatalf("workflows: %v, %v", workflows, err)
 	}

@@ -31,7 +31,7 @@ func TestASecretsNameInTheDocumentsIsNoEndOfAnARN(t *testing.T) {
 func markdown(t *testing.T) (paths []string) {
 	t.Helper()
 	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*.md"} {
-		found, err := fs.Glob(os.DirFS("../.."), pattern)
+		found, err := fs.Glob(os.DirFS("../../.."), pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no document is %s: %v", pattern, err)
 		}

@@ -17,7 +17,7 @@ var watchMessage = watch.Message{Kind: milvus.ExternalCollection, JobID: "1", Wa
 
 func runbook(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/runbook.md")
+	text, err := os.ReadFile("../../../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ var verb = regexp.MustCompile(`%[a-z]`)
 func TestTheRunbookHasEveryRejectReason(t *testing.T) {
 	quoted := strings.Join(strings.Fields(strings.ReplaceAll(runbook(t), "\n> ", " ")), " ")
 	refusals := 0
-	for _, call := range calls(t, "../watch") {
+	for _, call := range calls(t, "../../watch") {
 		if function, ok := call.Fun.(*ast.Ident); !ok || function.Name != "refuse" {
 			continue
 		}
@@ -102,7 +102,7 @@ func TestTheRunbookHasEveryRejectReason(t *testing.T) {
 func TestTheRunbookHasEveryFaultOfASecret(t *testing.T) {
 	quoted := strings.Join(strings.Fields(strings.ReplaceAll(runbook(t), "\n> ", " ")), " ")
 	faults := 0
-	for _, call := range calls(t, "../secret") {
+	for _, call := range calls(t, "../../secret") {
 		if function, ok := call.Fun.(*ast.SelectorExpr); !ok || function.Sel.Name != "New" {
 			continue
 		}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"refresh-poller/internal/laptop/simcluster"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/poller"
-	"refresh-poller/internal/simcluster"
 	"refresh-poller/internal/watch"
 )
 

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"refresh-poller/internal/laptop/simcluster"
 	"refresh-poller/internal/ledger"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/poller"
-	"refresh-poller/internal/simcluster"
 	"refresh-poller/internal/watch"
 )
 

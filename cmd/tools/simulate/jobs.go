@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"refresh-poller/internal/simcluster"
+	"refresh-poller/internal/laptop/simcluster"
 )
 
 const shortest, longest = 2 * time.Second, 2 * time.Hour

@@ -18,7 +18,7 @@ import (
 // eachExample runs a test of each example's template.
 func eachExample(t *testing.T, test func(t *testing.T, stack object)) {
 	t.Helper()
-	paths, err := filepath.Glob("../../examples/*/template.yaml")
+	paths, err := filepath.Glob("../../../examples/*/template.yaml")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("examples: %v, %v", paths, err)
 	}
@@ -150,7 +150,7 @@ func TestTheExamplesRolesReachTheirTargetOnly(t *testing.T) {
 }
 
 func TestRulesAndAlarmsMayPublishToTheTopicAndUseItsKey(t *testing.T) {
-	resources := at[object](t, templateAt(t, "../../examples/failures-to-topic/template.yaml"), "Resources")
+	resources := at[object](t, templateAt(t, "../../../examples/failures-to-topic/template.yaml"), "Resources")
 	ofThisAccount := object{"StringEquals": object{"aws:SourceAccount": ref("AWS::AccountId")}}
 	for resource, want := range map[string][]object{
 		"FailedTopicPolicy": {{
@@ -203,7 +203,7 @@ func TestTheConnectionsTokenDependsOnTheVersionAndHasNoColon(t *testing.T) {
 			object{"ApiKeyAuthParameters": object{"ApiKeyName": "Authorization", "ApiKeyValue": secret("Bearer ", "")}},
 		}},
 	}
-	stack := templateAt(t, "../../examples/step-functions/template.yaml")
+	stack := templateAt(t, "../../../examples/step-functions/template.yaml")
 	if diff := cmp.Diff(want, at[object](t, stack, "Resources", "Connection", "Properties")); diff != "" {
 		t.Errorf("connection (-want +got):\n%s", diff)
 	}
@@ -228,7 +228,7 @@ func TestTheExamplesParametersAreDescribedAndSayWhatTheyMustBe(t *testing.T) {
 }
 
 func TestTheWorkflowsParametersTakeWhatThePollersStackGives(t *testing.T) {
-	stack := templateAt(t, "../../examples/step-functions/template.yaml")
+	stack := templateAt(t, "../../../examples/step-functions/template.yaml")
 	pattern := func(parameter string) string { return at[string](t, stack, "Parameters", parameter, "AllowedPattern") }
 	if secret := at[string](t, template(t), "Parameters", "ClusterTokenSecretArn", "AllowedPattern"); pattern("ClusterTokenSecretArn") != secret {
 		t.Errorf("ClusterTokenSecretArn is %s, the poller's %s", pattern("ClusterTokenSecretArn"), secret)
@@ -265,7 +265,7 @@ func TestTheWorkflowsParametersTakeWhatThePollersStackGives(t *testing.T) {
 }
 
 func TestTheWorkflowIsGivenTheTextsThatItNames(t *testing.T) {
-	workflow := at[object](t, templateAt(t, "../../examples/step-functions/template.yaml"), "Resources", "Workflow", "Properties")
+	workflow := at[object](t, templateAt(t, "../../../examples/step-functions/template.yaml"), "Resources", "Workflow", "Properties")
 	named := map[string]bool{}
 	walk(workflow["Definition"], func(v any) {
 		text, _ := v.(string)
@@ -281,7 +281,7 @@ func TestTheWorkflowIsGivenTheTextsThatItNames(t *testing.T) {
 // A retry by a name that ends of the refresh have too would enqueue an ended job
 // again.
 func TestTheWorkflowRetriesTheSendingOnly(t *testing.T) {
-	stack := templateAt(t, "../../examples/step-functions/template.yaml")
+	stack := templateAt(t, "../../../examples/step-functions/template.yaml")
 	wait := at[object](t, stack, "Resources", "Workflow", "Properties", "Definition", "States", "WaitForEnd")
 	want := []any{object{
 		"ErrorEquals":     []any{"SQS.SdkClientException", "SQS.AmazonSQSException"},
@@ -295,7 +295,7 @@ func TestTheWorkflowRetriesTheSendingOnly(t *testing.T) {
 // Compared as text, but for the white space: a parser of HCL would be the only use
 // of its eight modules.
 func TestTheTerraformExampleDoesWhatTheTemplateDoes(t *testing.T) {
-	stack := templateAt(t, "../../examples/refresh-submitted/template.yaml")
+	stack := templateAt(t, "../../../examples/refresh-submitted/template.yaml")
 	want := object{
 		"source": []any{ref("ProducerSource")}, "detail-type": []any{"Refresh submitted"},
 		"detail": object{"jobId": []any{object{"exists": true}}},
@@ -325,7 +325,7 @@ func TestTheTerraformExampleDoesWhatTheTemplateDoes(t *testing.T) {
 }
 
 func TestTheOtherAccountMayPutTheseEventsOnly(t *testing.T) {
-	bus := at[object](t, templateAt(t, "../../examples/cross-account-receiver/template.yaml"), "Resources", "EventBusPolicy", "Properties")
+	bus := at[object](t, templateAt(t, "../../../examples/cross-account-receiver/template.yaml"), "Resources", "EventBusPolicy", "Properties")
 	want := object{
 		"Effect": "Allow", "Action": "events:PutEvents", "Resource": attribute("EventBus", "Arn"),
 		"Principal": object{"AWS": object{"Fn::Sub": "arn:${AWS::Partition}:iam::${SenderAccountId}:root"}},
@@ -341,7 +341,7 @@ func TestTheOtherAccountMayPutTheseEventsOnly(t *testing.T) {
 
 // China and GovCloud have partitions of their own.
 func TestNoTemplateOrDocumentNamesAPartition(t *testing.T) {
-	templates, err := fs.Glob(os.DirFS("../.."), "examples/*/template.yaml")
+	templates, err := fs.Glob(os.DirFS("../../.."), "examples/*/template.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +355,7 @@ func TestNoTemplateOrDocumentNamesAPartition(t *testing.T) {
 }
 
 func TestEachExampleIsExplained(t *testing.T) {
-	text, err := os.ReadFile("../../examples/README.md")
+	text, err := os.ReadFile("../../../examples/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,13 +13,13 @@ import (
 
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/tests/schematest"
 	"refresh-poller/schemas"
 )
 
 func document(t *testing.T, path string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../" + path)
+	text, err := os.ReadFile("../../../" + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestEventsFromBeforeThereWereKindsMatchWhatTheyMatched(t *testing.T) {
 	for _, path := range before {
 		name := strings.TrimSuffix(filepath.Base(path), ".json")
 		var old object
-		if err := json.Unmarshal([]byte(document(t, "internal/"+strings.TrimPrefix(path, "../"))), &old); err != nil {
+		if err := json.Unmarshal([]byte(document(t, "internal/tests/"+strings.TrimPrefix(path, "../"))), &old); err != nil {
 			t.Fatal(err)
 		}
 		now := published(t, name)

@@ -20,7 +20,7 @@ type object = map[string]any
 // template returns template.yaml.
 func template(t *testing.T) object {
 	t.Helper()
-	return templateAt(t, "../../template.yaml")
+	return templateAt(t, "../../../template.yaml")
 }
 
 func templateAt(t *testing.T, path string) object {

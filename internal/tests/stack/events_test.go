@@ -16,12 +16,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"refresh-poller/internal/milvus"
-	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/tests/schematest"
 	"refresh-poller/internal/watch"
 )
 
 func TestSampleEventsAreWhatSQSSends(t *testing.T) {
-	files, err := filepath.Glob("../../events/*.json")
+	files, err := filepath.Glob("../../../events/*.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestTheReEnqueuedSamplesAreAsThisVersionWritesThem(t *testing.T) {
 
 func sample(t *testing.T, name string) events.SQSEvent {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../../events", name))
+	text, err := os.ReadFile(filepath.Join("../../../events", name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/google/go-cmp/cmp"
 
-	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/tests/schematest"
 )
 
 // Bus stands in for the SDK's client.
@@ -64,7 +64,7 @@ func TestPutEventsDeliversEachEventInOrder(t *testing.T) {
 }
 
 func TestAnEventHasTheFormOfTheSchema(t *testing.T) {
-	text, err := os.ReadFile("../../events/published/completed.json")
+	text, err := os.ReadFile("../../../events/published/completed.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"refresh-poller/internal/laptop/simcluster"
 	"refresh-poller/internal/schedule"
-	"refresh-poller/internal/simcluster"
 )
 
 var sets = []set{mainSet(100), holdOutSet(100)}
