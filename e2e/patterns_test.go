@@ -140,9 +140,11 @@ func (s *stack) putSamples(t *testing.T, events *eventbridge.Client, bus string)
 			EventBusName: &bus, Source: &sample.Source, DetailType: &sample.DetailType, Detail: aws.String(string(sample.Detail)),
 		})
 	}
-	out, err := events.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: entries})
-	if err != nil || out.FailedEntryCount > 0 {
-		t.Fatal(err, out)
+	for call := range slices.Chunk(entries, 10) { // the most that PutEvents takes
+		out, err := events.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: call})
+		if err != nil || out.FailedEntryCount > 0 {
+			t.Fatal(err, out)
+		}
 	}
 	return names
 }

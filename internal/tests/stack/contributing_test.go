@@ -10,7 +10,7 @@ import (
 
 func TestTheTestsThatContributorsAreToldOfExist(t *testing.T) {
 	var code strings.Builder
-	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, _ fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS("../../.."), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, "_test.go") {
 			code.WriteString(document(t, path))
 		}

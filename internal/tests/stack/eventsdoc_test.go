@@ -51,7 +51,7 @@ func withSchemas() (kinds []milvus.JobKind) {
 // longest returns the detail of the longest sample about a job of the kind.
 func longest(t *testing.T, kind milvus.JobKind) object {
 	t.Helper()
-	paths, err := filepath.Glob("../../events/published/*.json")
+	paths, err := filepath.Glob("../../../events/published/*.json")
 	if err != nil {
 		t.Fatal(err)
 	}
