@@ -7,7 +7,7 @@ STACK  ?= refresh-poller
 CONFIG ?= default
 
 # The only place of the version's number: the builds below put it into the programs.
-VERSION := 0.1.0
+VERSION := 0.2.0
 SET_VERSION := -X refresh-poller/internal/version.number=$(VERSION)
 
 .DEFAULT_GOAL := help

@@ -84,7 +84,9 @@ func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err 
 func (p *Pool) Renew() { p.leave(p.current.Load()) }
 
 func (p *Pool) leave(g *generation) {
-	p.current.CompareAndSwap(g, p.next()) // unless another request has left them
+	if p.current.Load() == g { // else another request has left them
+		p.current.CompareAndSwap(g, p.next())
+	}
 	time.AfterFunc(takeDown, g.CloseIdleConnections)
 }
 

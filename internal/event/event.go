@@ -95,15 +95,15 @@ func New(m watch.Message, job milvus.Job, state string, outcome milvus.Outcome, 
 		Context:         m.Context,
 		Time:            now,
 	}
-	if !job.EndTime.IsZero() && !job.StartTime.IsZero() {
-		d.DurationMs = new(max(job.EndTime.Sub(job.StartTime).Milliseconds(), 0))
-	}
 	if credible(job.EndTime, m.Watch.Since, now) {
 		d.Time = job.EndTime
 		if d.Time.After(now) {
 			d.Time = now
 		}
 		d.Watch.DetectionLagMs = new(now.Sub(d.Time).Milliseconds())
+		if start := job.StartTime; !start.Before(m.Watch.Since.Add(-longestJob)) && !start.After(now.Add(maxAhead)) {
+			d.DurationMs = new(max(job.EndTime.Sub(job.StartTime).Milliseconds(), 0))
+		}
 	}
 	return d
 }
@@ -114,6 +114,9 @@ func New(m watch.Message, job milvus.Job, state string, outcome milvus.Outcome, 
 const (
 	maxBefore = 24 * time.Hour
 	maxAhead  = 5 * time.Minute
+	// longestJob is how long before the watch began its job may have begun, for its
+	// two times to be in one unit.
+	longestJob = 365 * 24 * time.Hour
 )
 
 func credible(end, since, now time.Time) bool {

@@ -240,8 +240,11 @@ func TestDurationsAreKnownOnlyWhereTheirEndsAre(t *testing.T) {
 		"no start":                         {time.Time{}, end, nil, new(int64(2100))},
 		"no end":                           {start, time.Time{}, nil, nil},
 		"the cluster's clock is ahead":     {start, now.Add(time.Second), new(int64(96100)), new(int64(0))},
-		"the cluster's clock is far ahead": {start, start.Add(24 * time.Hour), new(int64(86400000)), nil},
-		"the times are in seconds":         {time.UnixMilli(start.Unix()), time.UnixMilli(end.Unix()), new(int64(93)), nil},
+		"the cluster's clock is far ahead": {start, start.Add(24 * time.Hour), nil, nil},
+		"the times are in seconds":         {time.UnixMilli(start.Unix()), time.UnixMilli(end.Unix()), nil, nil},
+		"the start is in seconds":          {time.UnixMilli(start.Unix()), end, nil, new(int64(2100))},
+		"the clock is ahead by 5 min":      {start, now.Add(5 * time.Minute), new(int64(395100)), new(int64(0))},
+		"and by more":                      {start, now.Add(5*time.Minute + time.Millisecond), nil, nil},
 		"an end before the start":          {end, start, new(int64(0)), new(int64(95100))},
 		"an end at once after the start":   {start, start, new(int64(0)), new(int64(95100))},
 	}

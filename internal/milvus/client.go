@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -120,7 +121,7 @@ func unreadable(res *http.Response, body []byte, err error, token string) (kind 
 		return kind, "the answer broke off: " + shown(err, token)
 	case len(body) > maxBody:
 		return kind, "the answer is larger than 1 MiB"
-	case coding == "" || strings.EqualFold(coding, identity):
+	case coding == "" || strings.EqualFold(coding, identity) || json.Valid(body): // whatever is said of it
 		return "", ""
 	case res.StatusCode == http.StatusOK:
 		kind = Misconfigured // the gateway will do so again, until someone mends it

@@ -237,6 +237,16 @@ func TestACompressedAnswerIsNotUnpacked(t *testing.T) {
 	}
 }
 
+// Some servers name there what is no coding.
+func TestAnAnswerThatCanBeReadIsReadWhateverItsHeaderSays(t *testing.T) {
+	for _, coding := range []string{"utf-8", "none", "identity, identity", "gzip"} {
+		c := startCluster(t, answering(200, success(exactID, `"state": "RefreshCompleted"`), "Content-Encoding", coding))
+		if job, err := c.Describe(t.Context(), apiKey, refresh(exactID)); err != nil || job.State != "RefreshCompleted" {
+			t.Errorf("%s: %+v, %v", coding, job, err)
+		}
+	}
+}
+
 func TestAURLThatIsNoneIsAFaultOfTheOperator(t *testing.T) {
 	failure := failed(t, NewClient("http://[::1", 1))
 	if failure.Kind != Misconfigured || failure.Status != 0 {

@@ -10,11 +10,13 @@ import (
 // after returns the state of a watch after an answer to a request made at asked.
 func after(m watch.Message, a Answer, asked, deadline time.Time) watch.State {
 	w := m.Watch
-	if !asked.Before(deadline) {
-		w.OverdueSince = first(w.OverdueSince, asked)
-	}
 	if !a.NotReached {
 		w.Polls = counted(w.Polls)
+		if asked.Before(deadline) { // which may have been put off
+			w.OverdueSince = time.Time{}
+		} else {
+			w.OverdueSince = first(w.OverdueSince, asked)
+		}
 	}
 	switch {
 	case a.Failure != nil && a.Failure.Kind == milvus.NotFound:

@@ -109,19 +109,23 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 	w := next.Watch
 	moment := momentOf(s, m.Watch.Job, w, a, deadline, now)
 	goneFrom := goneFrom(s, w, overdue)
+	if !w.UnexplainedSince.IsZero() && (a.Failure == nil || !a.NotReached) {
+		moment.Min = max(apart, s.MinDelay)
+		moment.Max = moment.Min
+	}
 
 	switch {
 	case a.ended() && !a.Job.Unexplained:
 		return end(s, next, a.Job, a.Job.State, a.Job.Outcome, now)
+	case a.NotReached:
 	case !w.UnexplainedSince.IsZero():
 		until := w.UnexplainedSince.Add(max(maxUnexplained, s.MinDelay))
 		if overdue || !asked.Before(until) {
 			return end(s, next, remembered(next), w.Job.State, milvus.Failed, now)
 		}
-		moment.Min = max(apart, s.MinDelay)
-		moment.Max = moment.Min
-		moment.Until = min(moment.Until, until.Sub(now))
-	case a.NotReached:
+		if moment.RetryAfter == 0 {
+			moment.Until = min(moment.Until, until.Sub(now))
+		}
 	case a.failed(milvus.NotFound) && !asked.Before(goneFrom):
 		return end(s, next, gone(next, asked), event.StateNotFound, event.NotFound, now)
 	case overdue && a.failed(milvus.Throttled) && asked.Before(w.OverdueSince.Add(maxThrottled)):

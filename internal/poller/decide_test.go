@@ -167,8 +167,10 @@ func TestDecide(t *testing.T) {
 		"failed, and then no answer for long":              {early(9, 15*time.Second), fault(milvus.Temporary), 15 * time.Second, Publish, 0, "RefreshFailed"},
 		"failed, and then not found":                       {early(9, 15*time.Second), fault(milvus.NotFound), 15 * time.Second, Publish, 0, "RefreshFailed"},
 		"failed, and then running":                         {early(9, 15*time.Second), running, 15 * time.Second, Publish, 0, "RefreshFailed"},
-		"failed, and then not reached":                     {early(9, 15*time.Second), Answer{NotReached: true}, 15 * time.Second, Publish, 0, "RefreshFailed"},
-		"failed, and then told to wait":                    {early(9, 5*time.Second), throttled(time.Hour), 5 * time.Second, Reenqueue, 10 * time.Second, ""},
+		"failed, and then not reached":                     {early(9, 15*time.Second), Answer{NotReached: true}, 15 * time.Second, Reenqueue, 5 * time.Second, ""},
+		"failed, and then not reached for long":            {early(9, 25*time.Hour), Answer{NotReached: true}, 25 * time.Hour, Reenqueue, 5 * time.Second, ""},
+		"failed, and then without a token":                 {early(9, 25*time.Hour), noToken, 25 * time.Hour, Reenqueue, 275 * time.Second, ""},
+		"failed, and then told to wait":                    {early(9, 5*time.Second), throttled(time.Minute), 5 * time.Second, Reenqueue, time.Minute, ""},
 		"failed without a reason at the deadline":          {message(9, 0), unexplained, 24 * time.Hour, Publish, 0, "RefreshFailed"},
 		"failed without a reason just before the deadline": {message(9, 0), unexplained, 24*time.Hour - 3*time.Second, Reenqueue, 3 * time.Second, ""},
 	}
@@ -458,7 +460,7 @@ func TestNoProgressPutsAPollOffForLong(t *testing.T) {
 }
 
 func TestAFailureIsPublishedAsItWasSeen(t *testing.T) {
-	for name, answer := range map[string]Answer{"no answer": fault(milvus.Temporary), "not found": fault(milvus.NotFound), "not reached": {NotReached: true}, "running": running} {
+	for name, answer := range map[string]Answer{"no answer": fault(milvus.Temporary), "not found": fault(milvus.NotFound), "running": running} {
 		t.Run(name, func(t *testing.T) {
 			got := decide(t, settings, early(9, 0), answer, begun.Add(time.Minute)).Event
 			if got == nil || got.CollectionName != "ext_orders" || *got.Progress != 60 || got.ExternalSource != "s3://orders" || got.StartTime != "2024-04-11T10:40:00.000Z" {
@@ -479,6 +481,41 @@ func TestAnEarlyFailureIsNoProgress(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Nor does the lowest minimum bring two answers closer.
+func TestConfirmingTakesSomeSeconds(t *testing.T) {
+	s := settings
+	s.MinDelay = time.Second
+	m, first := message(9, 0), begun.Add(time.Hour)
+	if d := decide(t, s, m, unexplained, first); d.Delay != 5*time.Second {
+		t.Errorf("a failure for no reason is asked again after %s", d.Delay)
+	}
+	m = decide(t, s, m, fault(milvus.NotFound), first).Next
+	if d := decide(t, s, m, fault(milvus.NotFound), first.Add(4*time.Second)); d.Action != Reenqueue {
+		t.Errorf("%s after two answers in 4 s", d.Action)
+	}
+	if d := decide(t, s, m, fault(milvus.NotFound), first.Add(5*time.Second)); d.Action != Publish {
+		t.Errorf("%s after two answers in 5 s", d.Action)
+	}
+}
+
+// Only the cluster's own refusals add up to the quarter of an hour.
+func TestALoneRefusalEndsNoWatchThatWaitedLong(t *testing.T) {
+	late := begun.Add(25 * time.Hour)
+	for name, waited := range map[string]Answer{"for a request": {NotReached: true}, "for a token": noToken} {
+		m := decide(t, settings, message(0, 0), waited, late).Next
+		if d := decide(t, settings, m, throttled(0), late.Add(maxThrottled)); d.Action != Reenqueue {
+			t.Errorf("after it waited %s: %s", name, d.Action)
+		}
+	}
+}
+
+func TestADeadlineThatWasPutOffBeginsAnew(t *testing.T) {
+	m := overdue(9, 20*time.Hour)
+	if m = decide(t, settings, m, running, begun.Add(21*time.Hour)).Next; !m.Watch.OverdueSince.IsZero() {
+		t.Errorf("overdue since %s", m.Watch.OverdueSince)
 	}
 }
 

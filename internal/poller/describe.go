@@ -47,7 +47,10 @@ func (p *Poller) describe(ctx context.Context, log *slog.Logger, b budget, items
 	starts, cancelStarts := context.WithDeadline(ctx, b.startBy)
 	defer cancelStarts()
 
-	ask := asker{p: p, starts: starts}
+	var told sync.Once
+	ask := asker{p: p, starts: starts, notReadAnew: func(err error) {
+		told.Do(func() { log.ErrorContext(ctx, "the secret can't be read anew", "error", err.Error()) })
+	}}
 	var err error
 	if ask.token, err = p.Tokens.Token(starts, time.Time{}); err != nil {
 		// The cause names the account's own resources: it is for the log only.
@@ -77,6 +80,8 @@ type asker struct {
 	token   string
 	tokenAt time.Time
 	noToken bool
+	// notReadAnew tells, once a batch, why the secret can't be read again.
+	notReadAnew func(error)
 }
 
 // about describes one job, and once more for each of two things that may have
@@ -102,6 +107,7 @@ func (a asker) about(ctx context.Context, job milvus.Ref) Answer {
 func (a asker) refused(ctx context.Context, job milvus.Ref, first Answer) Answer {
 	token, err := a.p.Tokens.Token(a.starts, a.tokenAt)
 	if err != nil {
+		a.notReadAnew(err)
 		return first
 	}
 	answer := a.again(ctx, job, token, first)

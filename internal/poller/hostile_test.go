@@ -91,6 +91,10 @@ func TestAForgedWatchEndsByItsDeadline(t *testing.T) {
 		"that saw the job in 9999":       {`"since":SENT,"state":"RefreshInProgress","progress":1,"startTime":253402300799999,"seen":253402300799999`, "WatchExpired"},
 		"that saw the job in 1970":       {`"since":SENT,"state":"RefreshInProgress","progress":100,"startTime":1,"seen":1`, "WatchExpired"},
 		"that saw the job's end":         {`"since":SENT,"state":"RefreshCompleted","progress":100`, "WatchExpired"},
+		"that saw a failure":             {`"since":SENT,"state":"RefreshFailed","unexplained":1`, "RefreshFailed"},
+		"of an end that is no failure":   {`"since":SENT,"state":"RefreshCompleted","unexplained":1`, "watch holds a failure that is none"},
+		"of an end in no state":          {`"since":SENT,"unexplained":1`, "watch holds a failure that is none"},
+		"of a failure with a reason":     {`"since":SENT,"state":"RefreshFailed","reason":"forged","unexplained":1`, "watch holds a failure that is none"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ func TestWhatBecomesOfARefusal(t *testing.T) {
 	}{
 		"read anew in time, and refused again": {false, 11 * time.Second, refused, milvus.Refused, 2},
 		"read anew too late":                   {true, 13 * time.Second, nil, milvus.Refused, 1},
+		"read anew, and it hangs":              {true, 365 * 24 * time.Hour, nil, milvus.Refused, 1},
 		"read anew, and no answer":             {false, 0, fault(milvus.Temporary).Failure, milvus.Refused, 2},
 		"read anew, and throttled":             {false, 0, throttled(0).Failure, milvus.Refused, 2},
 		"rotated, and no answer":               {true, 0, fault(milvus.Temporary).Failure, milvus.Temporary, 2},
@@ -58,8 +60,11 @@ func TestWhatBecomesOfARefusal(t *testing.T) {
 				})
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
-				if _, err := h.Handle(ctx, batchOf("1")); err != nil {
-					t.Fatal(err)
+				if _, err := h.Handle(ctx, batchOf("1")); err != nil || time.Since(began) > 12*time.Second {
+					t.Fatalf("%v after %s", err, time.Since(began))
+				}
+				if told := strings.Count(h.log.String(), "the secret can't be read anew"); (told == 1) != (tt.asked == 1) {
+					t.Errorf("told %d times: %s", told, h.log)
 				}
 				errors := "DescribeErrors" + map[milvus.ErrorKind]string{milvus.Refused: "Refused", milvus.Temporary: "Temporary", milvus.NotFound: "NotFound"}[tt.want]
 				if line := h.lastMeasured(t); line[errors] != 1.0 || asked != tt.asked {

@@ -21,11 +21,11 @@ var (
 	// with a port each, separated by commas (mongodb://a:1,b:2).
 	hostPorts = regexp.MustCompile(`^` + host + `(?:` + port + `(?:,` + host + port + `)*)?$`)
 
-	// pathQuery is a query after a path without a scheme, where a bare ? is a
-	// glob.
 	// bareUser is user information without a scheme before it.
 	bareUser = regexp.MustCompile(`^[^/\\\s:@"'{\[]{2,}:[^/\s@]+@`)
 
+	// pathQuery is a query after a path without a scheme, where a bare ? is a
+	// glob.
 	pathQuery = regexp.MustCompile(`\?[^?#/\s]*=[^#]*`)
 )
 

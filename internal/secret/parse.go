@@ -78,12 +78,13 @@ func fromJSON(text string) (string, error) {
 // begins with a letter, looks like the faults.
 func bare(token string) (string, error) {
 	first, last := token[0], token[len(token)-1]
+	opening, _ := utf8.DecodeRuneInString(token)
 	switch scheme := strings.Fields(token)[0]; {
 	case first == '[' && last == ']':
 		return "", errList
-	case first == last && strings.IndexByte("\"'`", first) >= 0:
+	case first == last && strings.IndexByte("\"'`", first) >= 0, strings.ContainsRune("“”‘’„«»", opening):
 		return "", errQuotes
-	case strings.EqualFold(scheme, "Bearer"):
+	case strings.EqualFold(scheme, "Bearer"), strings.EqualFold(scheme, "Authorization:"):
 		return "", errScheme
 	}
 	return sendable(token)
@@ -99,8 +100,6 @@ func sendable(token string) (string, error) {
 // visible returns text without what is invisible around it.
 func visible(text string) string { return strings.TrimFunc(text, invisible) }
 
-// invisible reports whether r is white space, a byte order mark (which is also the
-// zero-width no-break space), or of no width.
-func invisible(r rune) bool {
-	return unicode.IsSpace(r) || strings.ContainsRune("\uFEFF\u200B\u200C\u200D\u2060", r)
-}
+// invisible reports whether r is white space or, as the byte order mark and those of
+// no width are, a character that only says how others are to be shown.
+func invisible(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }

@@ -108,6 +108,8 @@ func TestABadSecretIsRefusedWithoutRepeatingIt(t *testing.T) {
 		"single quotes":                 {`'` + hidden + `'`, errQuotes},
 		"backticks":                     {"`" + hidden + "`", errQuotes},
 		"a quote":                       {`"`, errQuotes},
+		"a word processor's quotes":     {`“` + hidden + `”`, errQuotes},
+		"a whole header":                {`Authorization: Bearer ` + hidden, errScheme},
 		"quotes in JSON":                {`{"token": "'` + hidden + `'"}`, errQuotes},
 		"a list":                        {`["` + hidden + `"]`, errList},
 		"a list of two lines":           {"[\n  \"" + hidden + "\"\n]\n", errList},

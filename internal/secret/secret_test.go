@@ -306,3 +306,10 @@ func TestAnErrorNamesTheSecretItCannotRead(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Go's monotonic clock may stand still while Lambda has the process frozen.
+func TestTheReaderGoesByTheWallClock(t *testing.T) {
+	if now := wallTime(); strings.Contains(now.String(), " m=") {
+		t.Errorf("%s has a reading of the monotonic clock", now)
+	}
+}

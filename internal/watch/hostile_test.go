@@ -210,12 +210,20 @@ func TestTheContextOfARunningWatchIsTaken(t *testing.T) {
 	}
 }
 
+// It goes into an event as it is.
+func TestTheSourceOfAForgedFailureIsFreedOfCredentials(t *testing.T) {
+	m, err := Parse(`{"jobId":1,"watch":{"version":1,"id":"a","since":1,"state":"RefreshFailed","unexplained":1,"externalSource":"s3://key:secret@books"}}`, messageID, sent, milvus.ExternalCollection)
+	if err != nil || m.Watch.Job.ExternalSource != "s3://books" {
+		t.Errorf("%q, %v", m.Watch.Job.ExternalSource, err)
+	}
+}
+
 // The largest numbers that a forged watch may hold.
 func TestAForgedWatchIsBounded(t *testing.T) {
 	text := strings.Repeat("x", maxText)
 	forged := fmt.Sprintf(`{"jobId":1,"watch":{"version":1,"id":"%s","since":%d,"polls":999999999,"failures":999999999,"restarts":999999999,
 		"lastError":"%s","state":"%[3]s","collectionName":"%[3]s","progress":100,"startTime":%d,"seen":%[4]d,
-		"reason":"%[3]s","externalSource":"%[5]s","notFound":%[4]d,"unexplained":%[4]d,"overdue":%[4]d}}`,
+		"reason":"%[3]s","externalSource":"%[5]s","notFound":%[4]d,"overdue":%[4]d}}`,
 		strings.Repeat("a", 128), sent.Add(time.Minute).UnixMilli(), text, int64(maxUnixMilli), strings.Repeat("x", maxSource))
 	m, err := Parse(forged, messageID, sent, milvus.ExternalCollection)
 	if err != nil {

@@ -73,6 +73,9 @@ func Parse(body, id string, sent time.Time, kind milvus.JobKind) (Message, error
 	if m.Watch.ID == "" {
 		m.Watch = State{ID: id, Since: sent}
 	}
+	if w := m.Watch; !w.UnexplainedSince.IsZero() && (m.Kind.Outcome(w.Job.State) != milvus.Failed || w.Job.Reason != "") {
+		return Message{}, refuse("watch holds a failure that is none: leave watch out, it is the poller's own")
+	}
 	// SQS stamped both, so a later beginning was made up; it would put the
 	// deadline off.
 	if m.Watch.Since.After(sent.Add(time.Minute)) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/redact"
 )
 
 // State is the poller's memory of a watch. SQS is its only store: it travels in
@@ -187,7 +188,7 @@ func parseState(raw json.RawMessage) (State, error) {
 		Polls: j.Polls, Failures: j.Failures, LastError: j.LastError, Restarts: j.Restarts,
 		Job: Sight{
 			State: j.State, Progress: j.Progress, CollectionName: j.CollectionName, Reason: j.Reason,
-			ExternalSource: j.ExternalSource, StartTime: instant(j.StartTime), SeenAt: instant(j.Seen),
+			ExternalSource: redact.Source(j.ExternalSource), StartTime: instant(j.StartTime), SeenAt: instant(j.Seen),
 		},
 		NotFoundSince: instant(j.NotFound), UnexplainedSince: instant(j.Unexplained), OverdueSince: instant(j.Overdue),
 	}, nil
