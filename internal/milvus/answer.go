@@ -123,7 +123,7 @@ func decode(raw []byte, into any) error {
 
 // cleanState leaves the states that matter as they are, though they may hold
 // the password of root:Completed.
-func cleanState(kind row, state, token string) string {
+func cleanState(kind *row, state, token string) string {
 	if kind.ends[state] != "" || slices.Contains(kind.begins, state) {
 		return state
 	}

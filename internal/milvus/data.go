@@ -1,10 +1,11 @@
 package milvus
 
 import (
+	"bytes"
 	"encoding/json"
-	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // data is that of a successful answer. A field of the wrong type is not known: one
@@ -13,7 +14,7 @@ import (
 type data map[string]json.RawMessage
 
 // fault says what an answer about the job lacks, or "".
-func (d data) fault(kind row, id string) string {
+func (d data) fault(kind *row, id string) string {
 	switch got, known := d.id(); {
 	case !known:
 		return "the answer has no jobId"
@@ -27,15 +28,13 @@ func (d data) fault(kind row, id string) string {
 
 // id returns the id, whether it is a number or a string.
 func (d data) id() (id string, known bool) {
-	raw := d["jobId"]
-	if json.Unmarshal(raw, &id) == nil {
-		return id, id != ""
+	if id = d.text("jobId"); id != "" {
+		return id, true
 	}
-	_, err := strconv.ParseInt(string(raw), 10, 64)
-	return string(raw), err == nil
+	return string(d["jobId"]), d.number("jobId").known
 }
 
-func (d data) job(kind row, token string) Job {
+func (d data) job(kind *row, token string) Job {
 	state := d.text(kind.stateKey)
 	job := Job{
 		CollectionName: clean(d.text("collectionName"), token, maxName),
@@ -58,12 +57,21 @@ func (d data) job(kind row, token string) Job {
 }
 
 func (d data) text(key string) (text string) {
-	_ = json.Unmarshal(d[key], &text) // what is no string is no text
+	raw := d[key]
+	switch {
+	case len(raw) < 2 || raw[0] != '"':
+	case bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw): // nothing to decode
+		return string(raw[1 : len(raw)-1])
+	default:
+		_ = json.Unmarshal(raw, &text) // a string, so this can't fail
+	}
 	return text
 }
 
 func (d data) number(key string) (n number) {
-	_ = n.UnmarshalJSON(d[key]) // never fails
+	if raw := d[key]; len(raw) > 0 && raw[0] != 'n' { // as null
+		_ = n.UnmarshalJSON(raw) // never fails
+	}
 	return n
 }
 
@@ -80,7 +88,8 @@ func (d data) count(key string) *int64 {
 	if !n.known || n.value < 0 {
 		return nil
 	}
-	return &n.value
+	value := n.value // or n would be on the heap, also where it is not known
+	return &value
 }
 
 // maxInstant is the last millisecond of the year 9999, the last that RFC 3339

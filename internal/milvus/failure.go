@@ -100,7 +100,7 @@ func (e *Error) Error() string {
 // Codes: milvus-io/milvus, pkg/util/merr/errors.go; 80001 and 21119: Zilliz
 // Cloud's proxy. 1, 2, 10000 and 10001 (not ready, unavailable, cancelled, timed
 // out) are temporary unless the status says more.
-func kindOf(status int, a answer, kind row, id string) ErrorKind {
+func kindOf(status int, a answer, kind *row, id string) ErrorKind {
 	if kind.isMissing(a.Code.value, a.Message, id) {
 		return NotFound
 	}

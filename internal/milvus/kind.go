@@ -121,12 +121,13 @@ var kinds = []row{
 }
 
 // row returns the kind's row; that of a kind that is not known is empty.
-func (k JobKind) row() row {
-	i := slices.IndexFunc(kinds, func(r row) bool { return r.kind == k })
-	if i < 0 {
-		return row{}
+func (k JobKind) row() *row {
+	for i := range kinds {
+		if kinds[i].kind == k {
+			return &kinds[i]
+		}
 	}
-	return kinds[i]
+	return &row{}
 }
 
 // JobKinds returns all kinds, in the order of the documentation.
@@ -194,7 +195,7 @@ func (r Ref) Number() bool {
 }
 
 // inBody writes an id, which is the kind's, as JSON.
-func (r row) inBody(id string) string {
+func (r *row) inBody(id string) string {
 	if _, err := strconv.ParseInt(id, 10, 64); err == nil && !r.idsQuoted {
 		return id
 	}
@@ -204,7 +205,7 @@ func (r row) inBody(id string) string {
 // isMissing reports whether a failed answer says that the cluster knows no such
 // job. It matches text, for want of a code of its own: those of the cluster stand
 // for much else.
-func (r row) isMissing(code int64, message, id string) bool {
+func (r *row) isMissing(code int64, message, id string) bool {
 	if len(r.missingCodes) > 0 && !slices.Contains(r.missingCodes, code) {
 		return false
 	}

@@ -3,6 +3,7 @@ package redact
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 // every text. Control characters, which no HTTP header can carry, are not looked
 // for in their escaped forms.
 func Values(s string, credentials ...string) string {
-	known := index(credentials)
+	known := indexed(credentials)
 	var out strings.Builder
 	var space [maxReadings]reading
 	done := 0 // s[:done] is written, or masked
@@ -52,6 +53,25 @@ func Values(s string, credentials ...string) string {
 	}
 	out.WriteString(s[done:])
 	return out.String()
+}
+
+// lastIndex is that of the credentials which Values was given last: those of all
+// texts of a batch.
+var lastIndex atomic.Pointer[struct {
+	of    []string
+	known map[rune][][]rune
+}]
+
+func indexed(credentials []string) map[rune][][]rune {
+	if last := lastIndex.Load(); last != nil && slices.Equal(last.of, credentials) {
+		return last.known
+	}
+	known := index(credentials)
+	lastIndex.Store(&struct {
+		of    []string
+		known map[rune][][]rune
+	}{slices.Clone(credentials), known})
+	return known
 }
 
 // index returns the shortest pieces of the credentials that count, by their first
