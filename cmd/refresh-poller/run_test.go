@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
@@ -203,6 +204,17 @@ func TestTheHelpOfWatchHasAnExampleOfEachFlag(t *testing.T) {
 			t.Errorf("no example has --%s", flag.Name)
 		}
 	})
+}
+
+func TestTheHelpFitsInto80Columns(t *testing.T) {
+	for _, command := range append(newRoot(host{}).Commands(), newRoot(host{})) {
+		help := runToEnd(t, nil, append(strings.Fields(command.CommandPath())[1:], "--help")...).stdout
+		for line := range strings.Lines(help) {
+			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > 80 {
+				t.Errorf("%s: %s", command.Name(), line)
+			}
+		}
+	}
 }
 
 func TestShellsCompleteWhatThereIs(t *testing.T) {
