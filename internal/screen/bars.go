@@ -18,6 +18,8 @@ type bars struct {
 	console  *console
 	progress *mpb.Progress
 	rows     map[string]*row
+	// expected are jobs to add before the first that is shown.
+	expected []string
 }
 
 // row is one job's. mpb draws it while the log goes on, so what it shows is
@@ -41,8 +43,16 @@ func newBars(out io.Writer, size func() (width, height int)) *bars {
 	}
 }
 
-// show brings a job's row up to date, or adds it.
 func (b *bars) show(e entry) {
+	for _, id := range b.expected {
+		b.update(entry{jobID: id, progress: -1})
+	}
+	b.expected = nil
+	b.update(e)
+}
+
+// update brings a job's row up to date, or adds it.
+func (b *bars) update(e entry) {
 	v := &view{entry: e, begun: time.Now(), seen: time.Now()}
 	r := b.rows[e.jobID]
 	if r != nil {
