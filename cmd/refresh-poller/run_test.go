@@ -114,7 +114,7 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 		want    string
 	}{
 		"another command":      {[]string{"poll"}, nil, "refresh-poller: there is no such command: refresh-poller help lists them\n"},
-		"a command misspelt":   {[]string{"wach"}, nil, "refresh-poller: there is no such command, did you mean watch?: refresh-poller help lists them\n"},
+		"a command misspelt":   {[]string{"wach"}, nil, "refresh-poller: there is no such command (did you mean watch?): refresh-poller help lists them\n"},
 		"help for no command":  {[]string{"help", "poll"}, nil, "help: there is no such command: refresh-poller help lists them\n"},
 		"too many commands":    {[]string{"demo", "watch"}, nil, "demo: it takes no arguments: refresh-poller demo --help\n"},
 		"a flag of none":       {[]string{"-x"}, nil, "refresh-poller: there is no such flag: refresh-poller --help lists the flags\n"},

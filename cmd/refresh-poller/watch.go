@@ -112,7 +112,7 @@ func watchJobs(ctx context.Context, args []string, o watchOptions, h host) error
 	})
 	show.Expect(w.jobIDs...)
 	for _, id := range w.jobIDs {
-		s.queues.Send(jobQueue, messageOf(id), 0)
+		s.queues.Send(jobQueue, messageOf(w.config.JobKind, id), 0)
 	}
 	err = s.run(running)
 	lost := show.Close()
