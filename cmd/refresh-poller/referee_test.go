@@ -23,9 +23,7 @@ import (
 // one sentence, which begins and ends so.
 func endsAtOnce(t *testing.T, environ map[string]string, begin, end string, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	got := runWith(ctx, t, environ, func(string) {}, append([]string{"watch"}, args...)...)
+	got := runToEnd(t, environ, append([]string{"watch"}, args...)...)
 	if got.status != exitRefused || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 {
 		t.Errorf("status %d, stdout %q, stderr\n%s", got.status, got.stdout, got.stderr)
 	}
