@@ -18,6 +18,8 @@ type bars struct {
 	console  *console
 	progress *mpb.Progress
 	rows     map[string]*row
+	// expected are jobs to add before the first that is shown.
+	expected []string
 }
 
 // row is one job's. mpb draws it while the log goes on, so what it shows is
@@ -41,8 +43,16 @@ func newBars(out io.Writer, size func() (width, height int)) *bars {
 	}
 }
 
-// show brings a job's row up to date, or adds it.
 func (b *bars) show(e entry) {
+	for _, id := range b.expected {
+		b.update(entry{jobID: id, progress: -1})
+	}
+	b.expected = nil
+	b.update(e)
+}
+
+// update brings a job's row up to date, or adds it.
+func (b *bars) update(e entry) {
 	v := &view{entry: e, begun: time.Now(), seen: time.Now()}
 	r := b.rows[e.jobID]
 	if r != nil {
@@ -64,7 +74,6 @@ func (b *bars) show(e entry) {
 		})))
 	if err == nil { // else the terminal is gone
 		r.bar, b.rows[e.jobID] = bar, r
-		b.console.jobs.Store(int64(len(b.rows)))
 	}
 }
 
@@ -73,7 +82,6 @@ func (b *bars) print(text string) { fmt.Fprintln(b.progress, text) }
 
 // close draws the bars for the last time, and all of them.
 func (b *bars) close() {
-	b.console.jobs.Store(0)
 	for _, r := range b.rows {
 		r.bar.Abort(false)
 	}
@@ -106,16 +114,13 @@ func (v *view) beside(width int, now time.Time) string {
 
 // console takes mpb's frames to a terminal, each in one write. mpb's own begins
 // a frame in the column where the cursor is, and a ^C that the terminal echoes
-// moves that.
+// moves that. It also counts the lines wrong where a frame has too many.
 type console struct {
-	bytes.Buffer // the frame under way
+	bytes.Buffer // the notes since the last frame
 	out          io.Writer
 	size         func() (width, height int)
-	// jobs is how many rows there are, or 0 once the last frame may have them all.
-	jobs atomic.Int64
-	// hidden is how many of them have no line in the frame under way, drawn how many
-	// lines it has for the others, and one for how many are hidden.
-	hidden, drawn int
+	// rows are those of the frame under way, last those of the one before.
+	rows, last []string
 	// lines is how many of the last frame the next one overwrites.
 	lines int
 }
@@ -123,56 +128,46 @@ type console struct {
 // IsTerminal is part of mpb.ConsoleWriter.
 func (c *console) IsTerminal() bool { return true }
 
-// GetTermSize leaves a line free for the cursor, below the bars, and one above them
-// where there are too many.
+// GetTermSize has mpb leave out no row.
 func (c *console) GetTermSize() (width, height int, err error) {
-	width, height = c.size()
-	switch jobs := int(c.jobs.Load()); {
-	case jobs == 0:
-		return width, math.MaxInt, nil
-	case jobs > height-1:
-		height--
-	}
-	return width, height - 1, nil
+	width, _ = c.size()
+	return width, math.MaxInt, nil
 }
 
-// ReadFrom takes a row, from the first to the last. One beyond the terminal's height,
-// which is nearer to the first, is empty.
+// ReadFrom takes a row.
 func (c *console) ReadFrom(row io.Reader) (int64, error) {
-	before := c.Len()
 	text, err := io.ReadAll(row)
-	switch {
-	case len(text) == 0:
-		c.hidden++
-		return 0, err
-	case c.drawn == 0 && c.hidden > 0:
-		fmt.Fprintf(c, "… and %d jobs more\n", c.hidden)
-		c.drawn++
-	}
-	c.drawn++
-	c.Write(text)
-	return int64(c.Len() - before), err
+	c.rows = append(c.rows, string(text))
+	return int64(len(text)), err
 }
 
-// Flush draws a frame; the lines drawn are at its end. mpb's own count of them is too
-// low where rows are hidden.
+// Flush draws a frame. A line is for the cursor, below the bars.
 func (c *console) Flush(int) error {
+	_, height := c.size()
+	c.last, c.rows = c.rows, nil
+	return c.draw(height - 1)
+}
+
+// draw writes the notes, and the rows in at most so many lines. More than the
+// terminal has would push the first out of the cursor's reach.
+func (c *console) draw(most int) error {
+	rows := c.last
+	if excess := len(rows) - most; excess > 0 {
+		hidden := excess + 1 // for the line that says so
+		rows = append([]string{fmt.Sprintf("… and %d jobs more\n", hidden)}, rows[hidden:]...)
+	}
 	frame := "\r"
 	if c.lines > 0 {
 		frame += fmt.Sprintf("\x1b[%dA", c.lines)
 	}
 	// Clearing each line as it is written does not flicker.
-	frame += "\x1b[K" + strings.ReplaceAll(c.String(), "\n", "\n\x1b[K") + "\x1b[J"
+	frame += "\x1b[K" + strings.ReplaceAll(c.String()+strings.Join(rows, ""), "\n", "\n\x1b[K") + "\x1b[J"
 	c.Reset()
-	c.lines, c.drawn, c.hidden = c.drawn, 0, 0
+	c.lines = len(rows)
 	_, err := io.WriteString(c.out, frame)
 	return err
 }
 
-// leave writes what came too late for a frame, below the bars.
-func (c *console) leave() {
-	c.lines = 0
-	if c.Len() > 0 {
-		c.Flush(0)
-	}
-}
+// leave draws the last frame again, with all rows and the notes that came too late
+// for it.
+func (c *console) leave() { _ = c.draw(len(c.last)) }
