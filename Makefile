@@ -6,14 +6,19 @@ STACK  ?= refresh-poller
 # samconfig.toml's environment, for deploy.
 CONFIG ?= default
 
+# The only place of the version's number: the builds below put it into the programs.
+VERSION := 0.1.0
+SET_VERSION := -X refresh-poller/internal/version.number=$(VERSION)
+
 .DEFAULT_GOAL := help
 # -race needs a C compiler, which a machine with only Go and make lacks.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 LOCAL := bin/refresh-poller
 
+##@ For those who use it
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z0-9A-Z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) ":" } /^[a-z0-9A-Z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: $(LOCAL) ## follow simulated jobs on an embedded queue and bus
@@ -35,9 +40,31 @@ watch: $(LOCAL) ## follow a real job: JOB_ID=… CLUSTER_ENDPOINT=… CLUSTER_TO
 # copy, go build sees that there is nothing to do.
 .PHONY: $(LOCAL)
 $(LOCAL):
+	@[ -e $@ ] || echo "The first start compiles the program, and downloads the Go modules that it needs." >&2
 	@new=$@.$$$$; cp $@ $$new 2> /dev/null; \
-	go build -o $$new ./cmd/refresh-poller && mv -f $$new $@ || { rm -f $$new; exit 1; }
+	go build -ldflags="$(SET_VERSION)" -o $$new ./cmd/refresh-poller && mv -f $$new $@ || { rm -f $$new; exit 1; }
 
+.PHONY: deploy
+deploy: ## sam build and sam deploy: CONFIG=default, dev or prod
+	sam build --config-env $(CONFIG)
+	sam deploy --config-env $(CONFIG)
+
+OUTPUT = aws cloudformation describe-stacks --stack-name "$(STACK)" --output text --query "Stacks[0].Outputs[?OutputKey=='$(1)'].OutputValue"
+
+.PHONY: enqueue
+enqueue: ## start a watch in the deployed stack: JOB_ID=…, STACK=refresh-poller
+	@case "$$JOB_ID" in '' | 0* | *[!0-9]*) echo "enqueue: JOB_ID must be a refresh job's id, in digits"; exit 2;; esac
+	@url=$$($(call OUTPUT,JobQueueUrl)) && aws sqs send-message --queue-url "$$url" --message-body "$$JOB_ID"
+
+# Rejected messages were sent to the dead-letter queue, not moved there by SQS,
+# so their way back has to be named.
+.PHONY: redrive
+redrive: ## move the dead letters back to the queue: STACK=refresh-poller
+	@queue=$$($(call OUTPUT,JobQueueArn)) && url=$$($(call OUTPUT,DeadLetterQueueUrl)) && \
+	dead=$$(aws sqs get-queue-attributes --queue-url "$$url" --attribute-names QueueArn --output text --query Attributes.QueueArn) && \
+	aws sqs start-message-move-task --source-arn "$$dead" --destination-arn "$$queue"
+
+##@ For those who change it
 .PHONY: test
 test: ## run the tests and print the coverage of internal
 	go test $(RACE) -shuffle=on -coverpkg=./internal/... -coverprofile=coverage.out ./...
@@ -112,24 +139,4 @@ build-ResumeFunction: COMMAND = resume
 .PHONY: build-PollerFunction build-ResumeFunction
 build-PollerFunction build-ResumeFunction:
 	mkdir -p "$(ARTIFACTS_DIR)"
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags="-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(COMMAND)
-
-.PHONY: deploy
-deploy: ## sam build and sam deploy: CONFIG=default, dev or prod
-	sam build --config-env $(CONFIG)
-	sam deploy --config-env $(CONFIG)
-
-OUTPUT = aws cloudformation describe-stacks --stack-name "$(STACK)" --output text --query "Stacks[0].Outputs[?OutputKey=='$(1)'].OutputValue"
-
-.PHONY: enqueue
-enqueue: ## start a watch in the deployed stack: JOB_ID=…, STACK=refresh-poller
-	@case "$$JOB_ID" in '' | 0* | *[!0-9]*) echo "enqueue: JOB_ID must be a refresh job's id, in digits"; exit 2;; esac
-	@url=$$($(call OUTPUT,JobQueueUrl)) && aws sqs send-message --queue-url "$$url" --message-body "$$JOB_ID"
-
-# Rejected messages were sent to the dead-letter queue, not moved there by SQS,
-# so their way back has to be named.
-.PHONY: redrive
-redrive: ## move the dead letters back to the queue: STACK=refresh-poller
-	@queue=$$($(call OUTPUT,JobQueueArn)) && url=$$($(call OUTPUT,DeadLetterQueueUrl)) && \
-	dead=$$(aws sqs get-queue-attributes --queue-url "$$url" --attribute-names QueueArn --output text --query Attributes.QueueArn) && \
-	aws sqs start-message-move-task --source-arn "$$dead" --destination-arn "$$queue"
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags="-s -w $(SET_VERSION)" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(COMMAND)

@@ -63,9 +63,9 @@ var callFaults = []kind[func(c call, forward func([]byte) answer, chance *rand.R
 		forward(c.Body)
 		return answer{Cut: true}
 	}},
-	{"answer too late", 0.5, func(c call, forward func([]byte) answer, _ *rand.Rand) answer {
+	{"answer too late", 0.2, func(c call, forward func([]byte) answer, _ *rand.Rand) answer {
 		a := forward(c.Body)
-		time.Sleep(3500 * time.Millisecond) // the function waits 3 s
+		time.Sleep(10500 * time.Millisecond) // after a third of 30 s the function sends it again
 		return a
 	}},
 	{"slow", 3, func(c call, forward func([]byte) answer, chance *rand.Rand) answer {

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"refresh-poller/internal/awscall"
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/poller"
@@ -69,7 +70,7 @@ func newPoller(environ map[string]string, awsURL string) (*poller.Poller, error)
 	cfg := aws.Config{
 		Region: region, BaseEndpoint: &awsURL,
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
-		HTTPClient:  awshttp.NewBuildableClient().WithTimeout(3 * time.Second),
+		HTTPClient:  awscall.NewClient(awshttp.NewBuildableClient()),
 	}
 	p := c.Poller()
 	p.Tokens = secret.NewReader(secretsmanager.NewFromConfig(cfg), c.ClusterTokenSecretArn)

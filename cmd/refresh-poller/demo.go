@@ -7,11 +7,11 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/spf13/cobra"
 
 	"refresh-poller/internal/embedded"
 	"refresh-poller/internal/event"
@@ -67,27 +67,34 @@ var demoWatches = []demoWatch{
 // demoBadMessage has an id that a float64 has been at.
 const demoBadMessage = `{"jobId": 4.495038292745093e17}`
 
-// demo follows the jobs above and returns 0 if each came to its end.
-func demo(ctx context.Context, stdout, stderr *os.File) int {
+func newDemo(h host) *cobra.Command {
+	return &cobra.Command{
+		Use:     "demo",
+		Short:   "Follow simulated jobs on an embedded queue and bus",
+		GroupID: here.ID,
+		Args:    noArguments,
+		RunE:    func(command *cobra.Command, _ []string) error { return demo(command.Context(), h) },
+	}
+}
+
+// demo follows the jobs above, and returns nil if each came to its end.
+func demo(ctx context.Context, h host) error {
 	cluster := simcluster.New(simcluster.Options{Token: demoToken, RequestsPerSecond: 20})
 	endpoint, stop, err := serve(cluster)
 	if err != nil {
-		fmt.Fprintf(stderr, "demo: %v\n", err)
-		return exitOtherEnd
+		return err
 	}
 	defer stop()
 	settings := maps.Clone(demoSettings)
 	settings["CLUSTER_ENDPOINT"] = endpoint
 	c, err := loadConfig(settings)
 	if err != nil {
-		fmt.Fprintf(stderr, "demo: %v\n", err)
-		return exitOtherEnd
+		return err
 	}
 
-	show, err := screen.New(stdout, stderr)
+	show, err := screen.New(h.stdout, h.stderr)
 	if err != nil {
-		fmt.Fprintf(stderr, "demo: %v\n", err)
-		return exitNotWritten
+		return failure{exitNotWritten, err.Error()}
 	}
 	defer show.Close()
 	show.Note(fmt.Sprintf("%d jobs of a simulated cluster, and a bad message: about 15 seconds", len(demoWatches)))
@@ -108,21 +115,18 @@ func demo(ctx context.Context, stdout, stderr *os.File) int {
 	s.queues.Send(jobQueue, demoBadMessage, 0)
 	err = s.run(running)
 	if lost := show.Close(); lost != nil {
-		fmt.Fprintf(stderr, "demo: %v\n", lost)
-		return exitNotWritten
+		return failure{exitNotWritten, lost.Error()}
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "demo: %v\n", err)
-		return exitOtherEnd
+		return err
 	}
 	if ctx.Err() != nil {
-		fmt.Fprintln(stderr, "demo: interrupted")
-		return exitInterrupted
+		return interrupted
 	}
 	if faults := report(show.Note, s.queues.Messages(deadLetterQueue), cluster.Counts(), ends); faults > 0 {
-		return exitOtherEnd
+		return failure{status: exitOtherEnd}
 	}
-	return exitCompleted
+	return nil
 }
 
 // serve has the cluster listen on loopback.

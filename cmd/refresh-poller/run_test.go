@@ -12,8 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"refresh-poller/internal/leak"
-
-	"refresh-poller/internal/milvus"
 )
 
 // result is what a run of the command left behind.
@@ -29,7 +27,7 @@ func runWith(ctx context.Context, t *testing.T, environ map[string]string, onLin
 	outRead, stdout := pipe(t)
 	errRead, stderr := pipe(t)
 	out, errors := collect(outRead, func(string) {}), collect(errRead, onLine)
-	status := run(ctx, args, environ, stdout, stderr)
+	status := run(ctx, args, host{environ, stdout, stderr})
 	stdout.Close()
 	stderr.Close()
 	got := result{status, <-out, <-errors}
@@ -104,10 +102,14 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 		changes map[string]string
 		want    string
 	}{
-		"no command":           {nil, nil, usage},
-		"another command":      {[]string{"poll"}, nil, usage},
-		"too many commands":    {[]string{"demo", "watch"}, nil, usage},
-		"an option":            {[]string{"-v"}, nil, usage},
+		"another command":      {[]string{"poll"}, nil, "refresh-poller: there is no such command: refresh-poller help lists them\n"},
+		"a command misspelt":   {[]string{"wach"}, nil, "refresh-poller: there is no such command, did you mean watch?: refresh-poller help lists them\n"},
+		"help for no command":  {[]string{"help", "poll"}, nil, "help: there is no such command: refresh-poller help lists them\n"},
+		"too many commands":    {[]string{"demo", "watch"}, nil, "demo: it takes no arguments: refresh-poller demo --help\n"},
+		"a flag of none":       {[]string{"-x"}, nil, "refresh-poller: there is no such flag: refresh-poller --help lists the flags\n"},
+		"a flag of another":    {[]string{"demo", "--kind=hunter2"}, nil, "demo: there is no such flag: refresh-poller demo --help lists the flags\n"},
+		"no shell":             {[]string{"completion"}, nil, "completion: give one shell: bash, fish, powershell, zsh\n"},
+		"another shell":        {[]string{"completion", "csh"}, nil, "completion: give one shell: bash, fish, powershell, zsh\n"},
 		"no job id":            {[]string{"watch"}, map[string]string{"JOB_ID": ""}, jobID("is empty")},
 		"a job id of 0":        {[]string{"watch"}, map[string]string{"JOB_ID": "0"}, jobID("is 0")},
 		"an exponent":          {[]string{"watch"}, map[string]string{"JOB_ID": "4.495e17"}, jobID("has an exponent")},
@@ -140,8 +142,18 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 }
 
 func TestHelpIsNoFault(t *testing.T) {
-	got := runToEnd(t, nil, "--help")
-	if diff := cmp.Diff(result{exitCompleted, usage, ""}, got, cmp.AllowUnexported(result{})); diff != "" {
+	for _, args := range [][]string{{"help"}, {"--help"}, {"help", "watch"}, {"watch", "-h"}, {"version"}, {"--version"}, {"completion", "fish"}} {
+		got := runToEnd(t, nil, args...)
+		if got.status != exitCompleted || got.stdout == "" || got.stderr != "" {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
+
+func TestWithoutACommandTheHelpIsAFault(t *testing.T) {
+	help := runToEnd(t, nil, "help")
+	got := runToEnd(t, nil)
+	if diff := cmp.Diff(result{exitBadArgument, "", help.stdout}, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Error(diff)
 	}
 }

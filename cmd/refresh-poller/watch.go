@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/spf13/cobra"
 
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/event"
@@ -25,21 +25,27 @@ var watchHints = map[milvus.Kind]string{
 	milvus.Temporary: "It is tried again. If this goes on, check that CLUSTER_ENDPOINT is right, and can be reached from here.",
 }
 
-// watchJob follows one job of a real cluster and returns the exit status.
-func watchJob(ctx context.Context, environ map[string]string, stdout, stderr *os.File) int {
-	jobID, token := environ["JOB_ID"], environ["CLUSTER_TOKEN"]
-	c, faults := watchConfig(environ)
+func newWatch(h host) *cobra.Command {
+	return &cobra.Command{
+		Use:     "watch",
+		Short:   "Follow a job of a real cluster to its end",
+		GroupID: here.ID,
+		Args:    noArguments,
+		RunE:    func(command *cobra.Command, _ []string) error { return watchJob(command.Context(), h) },
+	}
+}
+
+// watchJob follows one job of a real cluster, and returns nil if it completes.
+func watchJob(ctx context.Context, h host) error {
+	jobID, token := h.environ["JOB_ID"], h.environ["CLUSTER_TOKEN"]
+	c, faults := watchConfig(h.environ)
 	if len(faults) > 0 {
-		for _, fault := range faults {
-			fmt.Fprintf(stderr, "watch: %s\n", fault)
-		}
-		return exitBadArgument
+		return failure{exitBadArgument, strings.Join(faults, "\n")}
 	}
 
-	show, err := screen.New(stdout, stderr)
+	show, err := screen.New(h.stdout, h.stderr)
 	if err != nil {
-		fmt.Fprintf(stderr, "watch: %v\n", err)
-		return exitNotWritten
+		return failure{exitNotWritten, err.Error()}
 	}
 	defer show.Close()
 	for kind, text := range watchHints {
@@ -64,20 +70,17 @@ func watchJob(ctx context.Context, environ map[string]string, stdout, stderr *os
 	lost := show.Close()
 	switch {
 	case lost != nil:
-		fmt.Fprintf(stderr, "watch: %v\n", lost)
-		return exitNotWritten
+		return failure{exitNotWritten, lost.Error()}
 	case err != nil:
-		fmt.Fprintf(stderr, "watch: %v\n", err)
+		return err
 	case ended == "RefreshCompleted":
-		return exitCompleted
+		return nil
 	case ended != "":
+		return failure{status: exitOtherEnd}
 	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "watch: interrupted")
-		return exitInterrupted
-	default:
-		fmt.Fprintln(stderr, "watch: given up, the message is in the dead-letter queue")
+		return interrupted
 	}
-	return exitOtherEnd
+	return failure{exitOtherEnd, "given up, the message is in the dead-letter queue"}
 }
 
 // onInterrupt ends a run once ctx is done, and before it the screen: what is

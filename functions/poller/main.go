@@ -5,22 +5,17 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/caarlos0/env/v11"
 
+	"refresh-poller/internal/awscall"
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/secret"
 )
-
-// awsTimeout bounds one attempt of an AWS call; the SDK makes up to three.
-const awsTimeout = 3 * time.Second
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
@@ -37,7 +32,7 @@ func wire(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)))
+	aws, err := awscall.Config(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -7,18 +7,13 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
+	"refresh-poller/internal/awscall"
 	"refresh-poller/internal/resume"
 )
-
-// awsTimeout bounds one attempt of an AWS call; the SDK makes up to three.
-const awsTimeout = 3 * time.Second
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
@@ -35,7 +30,7 @@ func wire(ctx context.Context) (any, error) {
 	if level.UnmarshalText([]byte(cmp.Or(os.Getenv("LOG_LEVEL"), "INFO"))) != nil {
 		return nil, errors.New("LogLevel must be DEBUG, INFO, WARN or ERROR")
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)))
+	aws, err := awscall.Config(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -9,17 +9,18 @@ package milvus
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	neturl "net/url"
 	"strconv"
 	"strings"
 	"time"
-)
 
-// UserAgent is what the cluster's access log shows of the poller.
-const UserAgent = "refresh-poller/0.1.0"
+	"refresh-poller/internal/connection"
+	"refresh-poller/internal/version"
+)
 
 // Timeout bounds one describe, from dialling to the last byte of the body.
 const Timeout = 10 * time.Second
@@ -27,19 +28,39 @@ const Timeout = 10 * time.Second
 // maxBody is the largest answer read, in bytes. A real one has a few hundred.
 const maxBody = 1 << 20
 
+// identity asks for an answer that is not compressed: without Accept-Encoding any
+// coding may come (RFC 9110, section 12.5.3).
+const identity = "identity"
+
 // Client describes jobs of one cluster. It is safe for concurrent use and keeps
 // its connections for the next describe; make one for the process.
 type Client struct {
 	endpoint string
-	// A transport and no http.Client, which would follow redirects: the token
-	// is for the configured host.
-	transport *http.Transport
-	timeout   time.Duration
+	// Not an http.Client, which would follow redirects: the token is for the
+	// configured host.
+	connections *connection.Pool
+	timeout     time.Duration
 }
 
 // NewClient returns a client of the cluster at endpoint, in Endpoint's form.
 // It keeps up to connections of them open and idle.
 func NewClient(endpoint string, connections int) *Client {
+	return NewClientTrusting(endpoint, connections, nil)
+}
+
+// NewClientTrusting is NewClient with CAs in the place of the system's. Of nil it
+// makes the same.
+func NewClientTrusting(endpoint string, connections int, roots *x509.CertPool) *Client {
+	transport := newTransport(connections)
+	transport.TLSClientConfig.RootCAs = roots
+	return newClient(endpoint, transport)
+}
+
+func newClient(endpoint string, transport *http.Transport) *Client {
+	return &Client{endpoint: endpoint, connections: connection.New(transport), timeout: Timeout}
+}
+
+func newTransport(connections int) *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = connections
 	transport.MaxResponseHeaderBytes = 64 << 10
@@ -48,7 +69,14 @@ func NewClient(endpoint string, connections int) *Client {
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	// Or a cluster could push 4 MiB for each describe before one byte is read.
 	transport.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}
-	return &Client{endpoint: endpoint, transport: transport, timeout: Timeout}
+	// Whose error would be the bare "Forbidden".
+	transport.OnProxyConnectResponse = func(_ context.Context, _ *neturl.URL, _ *http.Request, res *http.Response) error {
+		if res.StatusCode != http.StatusOK {
+			return fmt.Errorf("the proxy refuses to connect (HTTP %d)", res.StatusCode)
+		}
+		return nil
+	}
+	return transport
 }
 
 // Describe asks for the job's state with the token, an API key or
@@ -59,42 +87,59 @@ func NewClient(endpoint string, connections int) *Client {
 //
 // The call is its kind's.
 func (c *Client) Describe(ctx context.Context, token string, job Ref) (Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	timed, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := c.request(ctx, token, job)
+	req, err := c.request(timed, token, job)
 	if err != nil {
 		return Job{}, newError(Misconfigured, 0, nil, err.Error(), token)
 	}
-	kept := false // the connection, from an earlier describe
-	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { kept = info.Reused }}
-	res, err := c.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	res, kept, err := c.connections.RoundTrip(req)
 	if err != nil {
 		failure := newError(Temporary, 0, nil, "no answer: "+err.Error(), token)
-		if failure.Stale = kept && ctx.Err() == nil; failure.Stale {
-			c.transport.CloseIdleConnections() // the others are as old
-		}
+		failure.Stale = kept && ctx.Err() == nil
+		failure.Distrust = distrust(err)
 		return Job{}, failure
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
-	switch {
-	case err != nil:
-		return Job{}, newError(kindOfStatus(res.StatusCode), res.StatusCode, res.Header, "the answer broke off: "+err.Error(), token)
-	case len(body) > maxBody:
-		return Job{}, newError(kindOfStatus(res.StatusCode), res.StatusCode, res.Header, "the answer is larger than 1 MiB", token)
+	if kind, fault := unreadable(res, body, err); fault != "" {
+		failure := newError(kind, res.StatusCode, res.Header, fault, token)
+		failure.Stale = err != nil && kept && ctx.Err() == nil
+		return Job{}, failure
 	}
 	return read(res.StatusCode, res.Header, body, job, token)
 }
 
+// unreadable says why the body of an answer can't be read, if it can't. The status
+// then tells the kind.
+func unreadable(res *http.Response, body []byte, err error) (kind Kind, fault string) {
+	kind = kindOfStatus(res.StatusCode)
+	coding := strings.Join(res.Header.Values("Content-Encoding"), ", ")
+	switch {
+	case err != nil:
+		return kind, "the answer broke off: " + err.Error()
+	case len(body) > maxBody:
+		return kind, "the answer is larger than 1 MiB"
+	case coding == "" || strings.EqualFold(coding, identity):
+		return "", ""
+	case res.StatusCode == http.StatusOK:
+		kind = Misconfigured // the gateway will do so again, until someone mends it
+	}
+	return kind, "the answer is compressed (" + coding + ") although identity was asked for"
+}
+
 func (c *Client) request(ctx context.Context, token string, job Ref) (*http.Request, error) {
 	kind := job.Kind.row()
-	url, body := c.endpoint+kind.path, io.Reader(nil)
+	url := c.endpoint + kind.path
+	var body io.Reader = strings.NewReader(`{"jobId": ` + kind.inBody(job.ID) + `}`)
 	if kind.method == http.MethodGet {
 		// An id of such a kind has no character that a path gives a meaning to, but a
 		// path must not hang on that.
 		url += neturl.PathEscape(job.ID)
-	} else {
-		body = strings.NewReader(`{"jobId": ` + kind.inBody(job.ID) + `}`)
+		// net/http repeats a GET whose kept connection breaks, unless it has a body that
+		// can't be had again (Request.isReplayable). One that is empty is not sent
+		// (transferWriter.probeRequestBody), or over HTTP/2 ends the stream.
+		body = io.NopCloser(strings.NewReader(""))
 	}
 	req, err := http.NewRequestWithContext(ctx, kind.method, url, body)
 	if err != nil {
@@ -103,7 +148,9 @@ func (c *Client) request(ctx context.Context, token string, job Ref) (*http.Requ
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", UserAgent)
+	req.Header.Set("Accept-Encoding", identity)
+	// This is what the cluster's access log shows of the poller.
+	req.Header.Set("User-Agent", "refresh-poller/"+version.Number())
 	req.Header.Set("Request-Timeout", strconv.Itoa(int(Timeout.Seconds())))
 	return req, nil
 }

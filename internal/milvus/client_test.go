@@ -47,12 +47,12 @@ func TestTheRequestIsTheDocumentedOne(t *testing.T) {
 				Host:   server.Listener.Addr().String(),
 				Body:   tt.body,
 				Length: int64(len(tt.body)),
-				// No Accept-Encoding.
 				Header: http.Header{
 					"Authorization":   {"Bearer " + apiKey},
+					"Accept":          {"application/json"},
+					"Accept-Encoding": {"identity"},
 					"Content-Type":    {"application/json"},
 					"Content-Length":  {got.Header.Get("Content-Length")},
-					"Accept":          {"application/json"},
 					"User-Agent":      {"refresh-poller/0.1.0"},
 					"Request-Timeout": {"10"},
 				},
@@ -209,9 +209,29 @@ func TestARedirectWithinTheClusterIsNotFollowed(t *testing.T) {
 func TestACompressedAnswerIsNotUnpacked(t *testing.T) {
 	// gzip of {"code": 0}
 	const packed = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xcaOIU\xb2R0\xa8\x05\x00\x8f\xb5\x0f\xbe\x0b\x00\x00\x00"
-	c := startCluster(t, answering(200, packed, "Content-Encoding", "gzip"))
-	if failure := failed(t, c); failure.Message != "the answer is not the API's JSON" {
-		t.Errorf("got %q", failure.Message)
+	tests := map[string]struct {
+		status       int
+		coding, body string
+		kind         Kind
+		message      string
+	}{
+		"that succeeds":        {200, "gzip", packed, Misconfigured, "the answer is compressed (gzip) although identity was asked for"},
+		"in two codings":       {200, "br, gzip", "x", Misconfigured, "the answer is compressed (br, gzip) although identity was asked for"},
+		"that refuses":         {401, "gzip", packed, Refused, "the answer is compressed (gzip) although identity was asked for"},
+		"that throttles":       {429, "gzip", packed, Throttled, "the answer is compressed (gzip) although identity was asked for"},
+		"of a gateway's fault": {502, "gzip", packed, Temporary, "the answer is compressed (gzip) although identity was asked for"},
+		"that is none":         {502, "Identity", `{"code": 1, "message": "not ready"}`, Temporary, "not ready"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := startCluster(t, answering(tt.status, tt.body, "Content-Encoding", tt.coding))
+			for range 2 { // the second over a kept connection
+				failure := failed(t, c)
+				if failure.Kind != tt.kind || failure.Status != tt.status || failure.Message != tt.message || failure.Stale {
+					t.Errorf("got %+v", failure)
+				}
+			}
+		})
 	}
 }
 

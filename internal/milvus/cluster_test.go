@@ -37,6 +37,13 @@ func startCounted(t *testing.T, handler http.HandlerFunc) (*Client, *counted) {
 	return NewClient(server.URL, 10), connections
 }
 
+// clientOf returns a client whose transport is changed first.
+func clientOf(url string, change func(*http.Transport)) *Client {
+	transport := newTransport(1)
+	change(transport)
+	return newClient(url, transport)
+}
+
 func newServer(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)

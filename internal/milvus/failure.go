@@ -38,10 +38,13 @@ type Error struct {
 	Message string
 	// RetryAfter is how long the cluster asks to wait; 0 when it doesn't say.
 	RetryAfter time.Duration
-	// Stale means that no answer came over a connection kept from an earlier
-	// describe, which may have been dead already, as it is after Lambda has frozen
-	// the process. The next describe takes a new one, so it may be made at once.
+	// Stale means that no complete answer came over a connection kept from an
+	// earlier describe, and not because the caller gave up: the connection may have
+	// been dead already, as after Lambda has frozen the process. The next describe
+	// takes a new one, so it may be made at once.
 	Stale bool
+	// Distrust says why TLS failed, where it did for a reason that lasts; else empty.
+	Distrust Distrust
 }
 
 func newError(kind Kind, status int, header http.Header, message, token string) *Error {

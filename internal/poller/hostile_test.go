@@ -186,7 +186,7 @@ func TestAHostileAnswerKeepsItsJob(t *testing.T) {
 			w.Header().Set("Content-Length", fmt.Sprint(100<<20))
 			endless(w, r)
 		}, "temporary", 0},
-		"a gzip bomb":              {saying(200, bomb.String(), "Content-Encoding", "gzip"), "temporary", 0},
+		"a gzip bomb":              {saying(200, bomb.String(), "Content-Encoding", "gzip"), "misconfigured", 0},
 		"headers of 1 MB":          {saying(200, "", "X", strings.Repeat("x", 1<<20)), "temporary", 0},
 		"10 000 levels":            {saying(200, job7(`"state": "RefreshCompleted", "x": `+strings.Repeat("[", 10_001)+strings.Repeat("]", 10_001))), "temporary", 0},
 		"a huge code":              {saying(200, `{"code": `+digits+`, "data": {"jobId": 7, "state": "RefreshCompleted"}}`), "temporary", 0},

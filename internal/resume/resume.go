@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -61,7 +62,15 @@ func (r *Resumer) Handle(ctx context.Context, payload json.RawMessage) error {
 	return nil
 }
 
+// reserve is what is kept of an invocation, to say that its call failed.
+const reserve = time.Second
+
 func (r *Resumer) send(ctx context.Context, a Answer) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+		defer cancel()
+	}
 	var err error
 	if a.Completed {
 		_, err = r.StepFunctions.SendTaskSuccess(ctx, &sfn.SendTaskSuccessInput{TaskToken: &a.Token, Output: &a.Output})

@@ -66,9 +66,9 @@ func TestAFailedReadSaysWhyAndNotWhat(t *testing.T) {
 			"half an answer":     {200, `{"SecretString": "` + hidden, "deserialization failed"},
 			"a text that isn't":  {200, `{"SecretString": ["` + hidden + `"]}`, "deserialization failed"},
 			"a binary in no way": {200, `{"SecretBinary": "` + hidden + `!"}`, "deserialization failed"},
-			"neither":            {200, `{"Name": "` + hidden + `"}`, errForm.Error()},
-			"a bad form":         {200, `{"SecretString": "{\"tokn\": \"` + hidden + `\"}"}`, errForm.Error()},
-			"a header's end":     {200, `{"SecretString": "` + hidden + `\r\nX-Evil: ` + hidden + `"}`, errBytes.Error()},
+			"neither":            {200, `{"Name": "` + hidden + `"}`, errEmpty.Error()},
+			"a bad form":         {200, `{"SecretString": "{\"tokn\": \"` + hidden + `\"}"}`, forms},
+			"a header's end":     {200, `{"SecretString": "` + hidden + `\r\nX-Evil: ` + hidden + `"}`, errControl.Error()},
 		}
 		for name, tt := range tests {
 			t.Run(name+" of "+credential[:3], func(t *testing.T) {

@@ -1,14 +1,13 @@
 // Package secret reads the cluster's token from AWS Secrets Manager and keeps
-// it for a few minutes. The token never leaves by an error.
+// it for a few minutes, and says what is wrong with one that can't be right. The
+// token never leaves by an error.
 package secret
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,60 +17,145 @@ import (
 // MaxAge is how long a token is used before it is read again.
 const MaxAge = 5 * time.Minute
 
-// failureAge is how long a failed read stands for the next ones, so that the
-// jobs of one batch don't each wait for the same failure.
-const failureAge = 5 * time.Second
+const (
+	// failureAge is how long a failed read stands for the next ones while there is
+	// no token, so that the jobs of one batch don't each wait for the same failure.
+	failureAge = 5 * time.Second
+	// retryAge is how long it stands while there is one: as long as that serves,
+	// and for whoever wants a newer one, batch after batch.
+	retryAge = time.Minute
+	// refreshTimeout bounds a read while an older token serves. Secrets Manager
+	// answers within a fraction of it.
+	refreshTimeout = 2 * time.Second
+)
+
+var errSlow = errors.New("no answer in the time that a refresh has")
 
 // Reader reads one secret. It is safe for concurrent use; make one for the
 // process.
 type Reader struct {
-	client interface {
-		GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
-	}
-	arn string
+	client client
+	arn    string
 
-	mu       sync.Mutex
-	token    string
-	readAt   time.Time
-	err      error
-	failedAt time.Time
+	// state is written by whoever has put something into turn, and reads.
+	state atomic.Pointer[state]
+	turn  chan struct{}
+}
+
+type client interface {
+	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
 // NewReader returns a reader of the secret with that ARN.
 func NewReader(client *secretsmanager.Client, arn string) *Reader {
-	return &Reader{client: client, arn: arn}
+	return newReader(client, arn)
+}
+
+func newReader(client client, arn string) *Reader {
+	r := &Reader{client: client, arn: arn, turn: make(chan struct{}, 1)}
+	r.state.Store(&state{})
+	return r
 }
 
 // Token returns the token: the kept one if it was read after newerThan and in
 // the last five minutes, else the secret's present value. The zero newerThan
 // asks for none fresher than that. Where the secret can't be read, an old token
 // still serves whoever didn't ask for a newer one.
+//
+// It returns once ctx is done. Where an old token serves, it returns that after
+// two seconds, and reads no more for a minute. A newer one that could not be read
+// is not tried for again for a minute either.
 func (r *Reader) Token(ctx context.Context, newerThan time.Time) (string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.token != "" && within(MaxAge, r.readAt) && r.readAt.After(newerThan) {
-		return r.token, nil
+	known := r.state.Load()
+	if known.stands(newerThan) {
+		return known.answer(newerThan)
 	}
-	if r.err == nil || !within(failureAge, r.failedAt) || !r.failedAt.After(newerThan) {
-		r.read(ctx)
+	if known.token != "" && newerThan.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, refreshTimeout, errSlow)
+		defer cancel()
 	}
-	if r.err != nil && (r.token == "" || !newerThan.IsZero()) {
-		return "", r.err
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
 	}
-	return r.token, nil
+	switch known = r.state.Load(); {
+	case known.stands(newerThan): // by now
+	case ctx.Err() != nil:
+		known = known.failed(r.arn, ctx.Err())
+	default:
+		known = r.read(ctx, known, !newerThan.IsZero())
+	}
+	return known.answer(newerThan)
 }
 
-func (r *Reader) read(ctx context.Context) {
+// read returns the state after a read, and keeps it. What its caller had no time
+// for is no failure of the secret's, and not kept.
+func (r *Reader) read(ctx context.Context, known *state, forced bool) *state {
+	began := wallTime()
 	out, err := r.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &r.arn})
 	var token string
 	if err == nil {
 		token, err = parse(aws.ToString(out.SecretString), out.SecretBinary)
 	}
-	if err != nil {
-		r.err, r.failedAt = fmt.Errorf("read the secret %s: %w", r.arn, err), wallTime()
-		return
+	if err == nil {
+		known = &state{token: token, readAt: wallTime()}
+	} else {
+		known = known.failed(r.arn, err)
+		if ctx.Err() != nil && context.Cause(ctx) != errSlow && within(refreshTimeout, began) {
+			return known
+		}
+		known.failedAt = wallTime()
+		if forced {
+			known.forcedAt = known.failedAt
+		}
 	}
-	r.token, r.readAt, r.err = token, wallTime(), nil
+	r.state.Store(known)
+	return known
+}
+
+// state is what is known of a secret. It is not changed once it is kept.
+type state struct {
+	token  string // the last that could be read
+	readAt time.Time
+	err    error // of the last read
+	// failedAt is when a read failed, and forcedAt when one for a newer token did.
+	// The one must not keep the other from being tried: a slow read takes more
+	// time than a refresh has.
+	failedAt, forcedAt time.Time
+}
+
+// failed returns the state after a read that failed just now.
+func (s *state) failed(arn string, err error) *state {
+	next := *s
+	next.err = fmt.Errorf("read the secret %s: %w", arn, err)
+	return &next
+}
+
+// stands reports whether the state answers without another read.
+func (s *state) stands(newerThan time.Time) bool {
+	switch {
+	case s.fresh(newerThan):
+		return true
+	case s.token == "":
+		return within(failureAge, s.failedAt) && s.failedAt.After(newerThan)
+	case newerThan.IsZero():
+		return within(retryAge, s.failedAt)
+	}
+	return within(retryAge, s.forcedAt)
+}
+
+// answer returns the token, or why there is none.
+func (s *state) answer(newerThan time.Time) (string, error) {
+	if s.err != nil && (s.token == "" || !newerThan.IsZero() && !s.fresh(newerThan)) {
+		return "", s.err
+	}
+	return s.token, nil
+}
+
+func (s *state) fresh(newerThan time.Time) bool {
+	return s.token != "" && within(MaxAge, s.readAt) && s.readAt.After(newerThan)
 }
 
 // within reports whether at lies no longer back than age, nor ahead, as after the
@@ -84,38 +168,3 @@ func within(age time.Duration, at time.Time) bool {
 // wallTime is the time without Go's monotonic clock, which may stand still
 // while Lambda has the process frozen.
 func wallTime() time.Time { return time.Now().Round(0) }
-
-var (
-	errForm  = errors.New("it must hold the token itself, or JSON with token, or JSON with username and password")
-	errBytes = errors.New("its token has characters that an HTTP header can't carry")
-)
-
-// parse reads the secret's forms:
-//
-//	0123456789abcdef
-//	{"token": "0123456789abcdef"}
-//	{"username": "root", "password": "Milvus"}
-func parse(text string, binary []byte) (string, error) {
-	token := strings.TrimSpace(text)
-	if token == "" {
-		token = strings.TrimSpace(string(binary))
-	}
-	if strings.HasPrefix(token, "{") {
-		var object struct{ Token, Username, Password string }
-		// The error would repeat a part of the secret.
-		if json.Unmarshal([]byte(token), &object) != nil {
-			return "", errForm
-		}
-		token = strings.TrimSpace(object.Token)
-		if token == "" && object.Username != "" && object.Password != "" {
-			token = object.Username + ":" + object.Password
-		}
-	}
-	switch {
-	case token == "":
-		return "", errForm
-	case strings.ContainsFunc(token, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return "", errBytes
-	}
-	return token, nil
-}

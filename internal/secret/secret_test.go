@@ -40,9 +40,9 @@ type vault struct {
 
 func (v *vault) get(context.Context, string) (string, error) { return v.value, v.err }
 
-func newReader(v *vault) (*Reader, *fakeClient) {
+func readerOf(v *vault) (*Reader, *fakeClient) {
 	client := &fakeClient{getSecretValue: v.get}
-	return &Reader{client: client, arn: arn}, client
+	return newReader(client, arn), client
 }
 
 func wantToken(t *testing.T, r *Reader, newerThan time.Time, want string) {
@@ -70,7 +70,7 @@ func wantCalls(t *testing.T, c *fakeClient, want int) {
 func TestTheSecretOfThatARNIsRead(t *testing.T) {
 	var got string
 	client := &fakeClient{getSecretValue: func(_ context.Context, id string) (string, error) { got = id; return "token", nil }}
-	wantToken(t, &Reader{client: client, arn: arn}, time.Time{}, "token")
+	wantToken(t, newReader(client, arn), time.Time{}, "token")
 	if got != arn {
 		t.Errorf("asked for %q", got)
 	}
@@ -79,7 +79,7 @@ func TestTheSecretOfThatARNIsRead(t *testing.T) {
 func TestATokenIsKeptForFiveMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{value: "old"}
-		r, client := newReader(v)
+		r, client := readerOf(v)
 		wantToken(t, r, time.Time{}, "old")
 		v.value = "new"
 		time.Sleep(5*time.Minute - time.Nanosecond)
@@ -94,7 +94,7 @@ func TestATokenIsKeptForFiveMinutes(t *testing.T) {
 func TestAUseDoesNotProlongATokensLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{value: "token"}
-		r, client := newReader(v)
+		r, client := readerOf(v)
 		for range 10 {
 			wantToken(t, r, time.Time{}, "token")
 			time.Sleep(time.Minute)
@@ -106,7 +106,7 @@ func TestAUseDoesNotProlongATokensLife(t *testing.T) {
 func TestANewerTokenIsReadAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{value: "old"}
-		r, client := newReader(v)
+		r, client := readerOf(v)
 		wantToken(t, r, time.Time{}, "old")
 		time.Sleep(time.Second)
 		v.value = "new"
@@ -119,14 +119,14 @@ func TestANewerTokenIsReadAtOnce(t *testing.T) {
 // As after the clock was set back by an hour.
 func TestATokenOrAFailureOfTheFutureIsNotKept(t *testing.T) {
 	v := &vault{value: "old"}
-	r, client := newReader(v)
+	r, client := readerOf(v)
 	wantToken(t, r, time.Time{}, "old")
-	r.readAt = r.readAt.Add(time.Hour)
+	r.state.Load().readAt = time.Now().Add(time.Hour)
 	v.value = "new"
 	wantToken(t, r, time.Time{}, "new")
 	v.err = errDown
 	wantFailure(t, r, time.Now())
-	r.failedAt = r.failedAt.Add(time.Hour)
+	r.state.Load().forcedAt = time.Now().Add(time.Hour)
 	v.err = nil
 	wantToken(t, r, time.Now(), "new")
 	wantCalls(t, client, 4)
@@ -134,7 +134,7 @@ func TestATokenOrAFailureOfTheFutureIsNotKept(t *testing.T) {
 
 func TestATokenReadSinceIsNewEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, client := newReader(&vault{value: "token"})
+		r, client := readerOf(&vault{value: "token"})
 		before := time.Now()
 		time.Sleep(time.Millisecond)
 		for range 10 {
@@ -146,7 +146,7 @@ func TestATokenReadSinceIsNewEnough(t *testing.T) {
 
 func TestATokenOfThatVeryInstantIsNotNewer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, client := newReader(&vault{value: "token"})
+		r, client := readerOf(&vault{value: "token"})
 		wantToken(t, r, time.Time{}, "token")
 		wantToken(t, r, time.Now(), "token")
 		wantCalls(t, client, 2)
@@ -156,7 +156,7 @@ func TestATokenOfThatVeryInstantIsNotNewer(t *testing.T) {
 func TestAnOldTokenServesWhenTheSecretCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{value: "old"}
-		r, client := newReader(v)
+		r, client := readerOf(v)
 		wantToken(t, r, time.Time{}, "old")
 		v.err = errDown
 		for range 3 {
@@ -170,7 +170,7 @@ func TestAnOldTokenServesWhenTheSecretCannotBeRead(t *testing.T) {
 func TestAnOldTokenServesWhenTheSecretHasLostItsForm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{value: "old"}
-		r, _ := newReader(v)
+		r, _ := readerOf(v)
 		wantToken(t, r, time.Time{}, "old")
 		v.value = `{"tokn": "new"}`
 		time.Sleep(MaxAge)
@@ -181,7 +181,7 @@ func TestAnOldTokenServesWhenTheSecretHasLostItsForm(t *testing.T) {
 func TestAnOldTokenDoesNotServeWhoWantsANewerOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{value: "old"}
-		r, _ := newReader(v)
+		r, _ := readerOf(v)
 		wantToken(t, r, time.Time{}, "old")
 		time.Sleep(time.Second)
 		v.err = errDown
@@ -193,7 +193,7 @@ func TestAnOldTokenDoesNotServeWhoWantsANewerOne(t *testing.T) {
 func TestAFailureIsRememberedForFiveSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{err: errDown}
-		r, client := newReader(v)
+		r, client := readerOf(v)
 		wantFailure(t, r, time.Time{})
 		v.value, v.err = "token", nil
 		time.Sleep(5*time.Second - time.Nanosecond)
@@ -208,7 +208,7 @@ func TestAFailureIsRememberedForFiveSeconds(t *testing.T) {
 func TestAFailureSinceIsRememberedForANewerTokenToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{value: "old"}
-		r, client := newReader(v)
+		r, client := readerOf(v)
 		wantToken(t, r, time.Time{}, "old")
 		v.err = errDown
 		refused := time.Now()
@@ -223,7 +223,7 @@ func TestAFailureSinceIsRememberedForANewerTokenToo(t *testing.T) {
 func TestAFailureBeforeIsNotRememberedForANewerToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{err: errDown}
-		r, client := newReader(v)
+		r, client := readerOf(v)
 		wantFailure(t, r, time.Time{})
 		v.value, v.err = "token", nil
 		time.Sleep(time.Second)
@@ -235,7 +235,7 @@ func TestAFailureBeforeIsNotRememberedForANewerToken(t *testing.T) {
 func TestASuccessForgetsTheFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{err: errDown}
-		r, client := newReader(v)
+		r, client := readerOf(v)
 		wantFailure(t, r, time.Time{})
 		time.Sleep(failureAge)
 		v.value, v.err = "token", nil
@@ -256,7 +256,7 @@ func TestTenCallersReadOnce(t *testing.T) {
 				<-release
 				return "token", err
 			}}
-			r := &Reader{client: client, arn: arn}
+			r := newReader(client, arn)
 			var calling, done sync.WaitGroup
 			for range 10 {
 				calling.Add(1)
@@ -275,19 +275,34 @@ func TestTenCallersReadOnce(t *testing.T) {
 	}
 }
 
-func TestTheCallersContextReachesTheRead(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	client := &fakeClient{getSecretValue: func(ctx context.Context, _ string) (string, error) { return "", ctx.Err() }}
-	if _, err := (&Reader{client: client, arn: arn}).Token(ctx, time.Time{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
+func TestTheCallersDeadlineReachesTheRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var until time.Time
+		client := &fakeClient{getSecretValue: func(ctx context.Context, _ string) (string, error) {
+			until, _ = ctx.Deadline()
+			return "token", nil
+		}}
+		r := newReader(client, arn)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		want := time.Now().Add(time.Hour)
+		for _, newerThan := range []time.Time{{}, time.Now()} {
+			if _, err := r.Token(ctx, newerThan); err != nil || !until.Equal(want) {
+				t.Errorf("got %v, until %s, want %s", err, until, want)
+			}
+		}
+		time.Sleep(MaxAge) // now a token serves
+		want = time.Now().Add(refreshTimeout)
+		if _, err := r.Token(ctx, time.Time{}); err != nil || !until.Equal(want) {
+			t.Errorf("got %v, until %s, want %s", err, until, want)
+		}
+	})
 }
 
 func TestAnErrorNamesTheSecretItCannotRead(t *testing.T) {
-	r, _ := newReader(&vault{value: "{}"})
+	r, _ := readerOf(&vault{value: "{}"})
 	_, err := r.Token(t.Context(), time.Time{})
-	if err == nil || !strings.HasPrefix(err.Error(), "read the secret "+arn+": ") || !errors.Is(err, errForm) {
+	if err == nil || !strings.HasPrefix(err.Error(), "read the secret "+arn+": ") || !errors.Is(err, errKeys) {
 		t.Errorf("got %v", err)
 	}
 }

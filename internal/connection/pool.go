@@ -1,0 +1,116 @@
+// Package connection keeps connections for the next request, and leaves those
+// over which a request got no complete answer.
+//
+// How long to wait for an answer, and whether to ask again, are not decided here.
+package connection
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+)
+
+// An HTTP/2 connection over which nothing has come for pingAfter is sent a ping,
+// and closed if pingTimeout passes without an answer. A server that is only slow
+// answers it.
+const (
+	pingAfter   = 3 * time.Second
+	pingTimeout = 3 * time.Second
+)
+
+// takeDown is more than net/http needs to take a request that was given up off its
+// connection, which then is idle.
+const takeDown = time.Second
+
+// Pool sends requests over kept connections. It is safe for concurrent use; make
+// one for the process.
+//
+// net/http takes an HTTP/1.1 connection out of use when a request over it times
+// out, but not others as old, and goes on using an HTTP/2 connection
+// (golang/go#36026). So a Pool leaves them all: the next request takes a new one,
+// while those under way may still end well.
+type Pool struct {
+	template *http.Transport
+	current  atomic.Pointer[generation]
+}
+
+// generation is the connections made until they were left.
+type generation struct {
+	*http.Transport
+	// answered is whether a complete answer has come over one of them.
+	answered atomic.Bool
+}
+
+// New returns a pool whose connections are made as template's; it must not be
+// used otherwise.
+func New(template *http.Transport) *Pool {
+	if template.HTTP2 == nil {
+		template.HTTP2 = &http.HTTP2Config{}
+	}
+	template.HTTP2.SendPingTimeout, template.HTTP2.PingTimeout = pingAfter, pingTimeout
+	p := &Pool{template: template}
+	p.current.Store(p.next())
+	return p
+}
+
+func (p *Pool) next() *generation { return &generation{Transport: p.template.Clone()} }
+
+// RoundTrip is http.RoundTripper's, and reports whether the connection was kept
+// from a request that was answered before this one began: then it may have died
+// since. Where the request or the reading of the response's body fails, even at
+// req's own deadline, the connections are left.
+func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err error) {
+	g := p.current.Load()
+	answered, got := g.answered.Load(), false
+	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		// Of requests at once over a new connection of HTTP/2 all but the first are
+		// told that it is reused.
+		got, kept = true, info.Reused && answered
+	}}
+	res, err = g.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	if err != nil {
+		if got {
+			p.leave(g)
+		}
+		return nil, kept, err
+	}
+	res.Body = &body{ReadCloser: res.Body, pool: p, from: g}
+	return res, kept, nil
+}
+
+// Renew leaves the connections, because a request over them takes long.
+func (p *Pool) Renew() { p.leave(p.current.Load()) }
+
+func (p *Pool) leave(g *generation) {
+	p.current.CompareAndSwap(g, p.next()) // unless another request has left them
+	time.AfterFunc(takeDown, g.CloseIdleConnections)
+}
+
+// body is a response's.
+type body struct {
+	io.ReadCloser
+	pool *Pool
+	from *generation
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch err {
+	case nil:
+	case io.EOF:
+		b.from.answered.Store(true)
+	default:
+		b.pool.leave(b.from)
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	err := b.ReadCloser.Close()
+	if b.pool.current.Load() != b.from {
+		b.from.CloseIdleConnections()
+	}
+	return err
+}
