@@ -2,6 +2,7 @@ package screen
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -16,7 +17,9 @@ import (
 type bars struct {
 	console  *console
 	progress *mpb.Progress
-	rows     map[string]*row
+	rows     map[string]*row // by the watch, or by the job
+	// passing takes away the rows of jobs that have ended.
+	passing bool
 }
 
 // row is one job's. mpb draws it while the log goes on, so what it shows is
@@ -42,11 +45,24 @@ func newBars(out io.Writer, size func() (width, height int)) *bars {
 
 // show brings a job's row up to date, or adds it.
 func (b *bars) show(e entry) {
-	v := &view{entry: e, begun: time.Now(), seen: time.Now()}
-	r := b.rows[e.jobID]
+	v := &view{entry: e, begun: e.at, seen: e.at}
+	key := cmp.Or(e.watchID, e.jobID)
+	r := b.rows[key]
 	if r != nil {
 		v.begun = r.view.Load().begun
+	}
+	if !e.since.IsZero() {
+		v.begun = e.since
+	}
+	switch {
+	case r != nil && e.ended && b.passing:
+		r.bar.Abort(true)
+		delete(b.rows, key)
+		return
+	case r != nil:
 		r.view.Store(v)
+		return
+	case e.ended && b.passing:
 		return
 	}
 	r = &row{}
@@ -62,7 +78,7 @@ func (b *bars) show(e entry) {
 			return r.view.Load().beside(stat.AvailableWidth, time.Now())
 		})))
 	if err == nil { // else the terminal is gone
-		r.bar, b.rows[e.jobID] = bar, r
+		r.bar, b.rows[key] = bar, r
 	}
 }
 
@@ -84,10 +100,10 @@ func (v *view) beside(width int, now time.Time) string {
 	const columns, spaces, smallest, largest, worthwhile = 41, 2, 10, 20, 14
 	room := width - columns - spaces
 	bar := min(max(room, smallest), largest)
-	age, next, remark := now.Sub(v.begun), "", ""
+	age, next, remark := max(now.Sub(v.begun), 0), "", ""
 	switch left := v.seen.Add(v.delay).Sub(now); {
 	case v.ended:
-		age = v.seen.Sub(v.begun)
+		age = max(v.seen.Sub(v.begun), 0)
 	case left <= 0:
 		next = "polling"
 	default:

@@ -79,7 +79,7 @@ func TestEveryPollIsALineInColumns(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, read(polled(tt.attrs...)).line()); diff != "" {
+			if diff := cmp.Diff(tt.want, read(polled(tt.attrs...)).line("")); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -88,7 +88,7 @@ func TestEveryPollIsALineInColumns(t *testing.T) {
 
 func TestTextsOfTheClusterCannotReachTheTerminal(t *testing.T) {
 	e := read(polled("state", "Refresh\x1b[2J", "reason", "two\nlines\r\x07\u009b31m\u202e", "error", "\x1b]0;title\x07", "errorKind", "refused", "delaySeconds", 5))
-	for _, text := range []string{e.line(), e.state, e.reason} {
+	for _, text := range []string{e.line(""), e.state, e.reason} {
 		if strings.ContainsAny(text, "\x1b\n\r\x07\u009b\u202e") {
 			t.Errorf("%q is not printable", text)
 		}

@@ -35,6 +35,8 @@ type Screen struct {
 	hold   bool
 	held   []string
 	closed bool
+	// passing says that watches come and go for as long as the screen is open.
+	passing bool
 	// lost is why an event could not be written.
 	lost error
 }
@@ -106,6 +108,18 @@ func onTerminal(out, notes io.Writer, size func() (int, int, error), hold bool) 
 	return s
 }
 
+// Passing has the screen show watches that begin and end elsewhere, for as long as
+// it is open: with the time of day, without the rows of those that have ended, and
+// without the events where they would go to the terminal that shows the ends.
+func (s *Screen) Passing() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.passing = true
+	if s.bars != nil {
+		s.bars.passing = true
+	}
+}
+
 // Hint has text shown the first time that a poll fails with kind while the job
 // has not been seen yet: then something may be wrong with how it was asked for.
 func (s *Screen) Hint(kind milvus.Kind, text string) {
@@ -119,9 +133,11 @@ func (s *Screen) Hint(kind milvus.Kind, text string) {
 func (s *Screen) Event(json string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.hold {
+	switch {
+	case s.hold && s.passing:
+	case s.hold:
 		s.held = append(s.held, json)
-	} else {
+	default:
 		s.write(json)
 	}
 	return s.lost
@@ -173,22 +189,26 @@ func (s *Screen) Handle(_ context.Context, record slog.Record) error {
 	if s.closed {
 		return nil
 	}
-	stamp := fmt.Sprintf("%6.1fs  ", record.Time.Sub(s.begun).Seconds())
+	stamp, age := fmt.Sprintf("%6.1fs  ", record.Time.Sub(s.begun).Seconds()), ""
+	if s.passing {
+		stamp, age = record.Time.Local().Format("15:04:05 "), fmt.Sprintf("%7s  ", e.age())
+	}
 	hint := ""
 	if e.state == "" {
 		hint = s.hints[e.kind]
 		delete(s.hints, e.kind)
 	}
 	switch {
-	case e.jobID == "":
+	case !e.polled:
 		s.print(stamp + e.sentence())
 	case s.bars == nil:
-		s.print(stamp + e.line())
+		s.print(stamp + e.line(age))
 	default:
 		s.bars.show(e)
-		// There is no room for it beside the bar.
-		if e.remark() != "" && (e.ended || hint != "") {
-			s.print(fmt.Sprintf("%sjob %s %s: %s", stamp, e.jobID, e.word(), e.remark()))
+		if s.passing && e.ended {
+			s.print(stamp + e.end())
+		} else if e.why() != "" && (e.ended || hint != "") { // it has no room beside the bar
+			s.print(fmt.Sprintf("%sjob %s %s: %s", stamp, e.jobID, e.word(), e.why()))
 		}
 	}
 	if hint != "" {
