@@ -19,7 +19,7 @@ import (
 	"refresh-poller/internal/simcluster"
 )
 
-const demoToken = "root:demo-password"
+const demoToken = "root:hunter2-of-demo"
 
 // demoSettings are a stack's parameters, sped up to fit half a minute.
 var demoSettings = map[string]string{
@@ -39,27 +39,27 @@ type demoWatch struct {
 
 var demoWatches = []demoWatch{
 	{
-		simcluster.Job{ID: 449503829274509313, CollectionName: "ext_books", VisibleAfter: 2 * time.Second, PendingFor: 3 * time.Second, RunsFor: 9 * time.Second, Shape: simcluster.Tasks(4), ExternalSource: `{"type":"volume","path":"volume://my-volume/books"}`},
+		simcluster.Job{ID: "449503829274509313", CollectionName: "ext_books", VisibleAfter: 2 * time.Second, PendingFor: 3 * time.Second, RunsFor: 9 * time.Second, Shape: simcluster.Tasks(4), ExternalSource: `{"type":"volume","path":"volume://my-volume/books"}`},
 		`449503829274509313`, "RefreshCompleted",
 	},
 	{
-		simcluster.Job{ID: 9223372036854775807, CollectionName: "ext_logs", RunsFor: 12 * time.Second, Shape: simcluster.IndexWait},
+		simcluster.Job{ID: "9223372036854775807", CollectionName: "ext_logs", RunsFor: 12 * time.Second, Shape: simcluster.IndexWait},
 		`{"jobId": "9223372036854775807", "context": {"pipeline": "nightly"}}`, "RefreshCompleted",
 	},
 	{
-		simcluster.Job{ID: 449503829274509314, CollectionName: "ext_clicks", RunsFor: 10 * time.Second, Shape: simcluster.SlowStart, Faults: []simcluster.Answer{simcluster.Failure(1807, "request is rejected by limiter"), simcluster.GatewayPage(), simcluster.RateLimited(2 * time.Second)}},
+		simcluster.Job{ID: "449503829274509314", CollectionName: "ext_clicks", RunsFor: 10 * time.Second, Shape: simcluster.SlowStart, Faults: []simcluster.Answer{simcluster.Failure(1807, "request is rejected by limiter"), simcluster.GatewayPage(), simcluster.RateLimited(2 * time.Second)}},
 		`{"code": 0, "data": {"jobId": 449503829274509314}}`, "RefreshCompleted",
 	},
 	{
-		simcluster.Job{ID: 449503829274509315, CollectionName: "ext_orders", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.Fallen(simcluster.Tasks(3), 33), Fails: "read s3://key:secret@orders/2024.parquet: no such object", ReasonAfter: 2 * time.Second},
+		simcluster.Job{ID: "449503829274509315", CollectionName: "ext_orders", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.Fallen(simcluster.Tasks(3), 33), Fails: "read s3://key:secret@orders/2024.parquet: no such object", ReasonAfter: 2 * time.Second},
 		`{"detail-type": "Refresh submitted", "detail": {"jobId": 449503829274509315}}`, "RefreshFailed",
 	},
 	{
-		simcluster.Job{ID: 449503829274509316, NeverVisible: true},
+		simcluster.Job{ID: "449503829274509316", NeverVisible: true},
 		`449503829274509316`, event.StateNotFound,
 	},
 	{
-		simcluster.Job{ID: 449503829274509317, CollectionName: "ext_stuck", RunsFor: 6 * time.Second, Shape: simcluster.LinearTo(73), Hangs: true},
+		simcluster.Job{ID: "449503829274509317", CollectionName: "ext_stuck", RunsFor: 6 * time.Second, Shape: simcluster.LinearTo(73), Hangs: true},
 		`{"jobId": 449503829274509317, "deadlineSeconds": 15}`, event.StateExpired,
 	},
 }
@@ -152,8 +152,8 @@ func report(say func(string), dead []embedded.Message, counts simcluster.Counts,
 	say("")
 	say("How the watches ended:")
 	for _, w := range demoWatches {
-		got := cmp.Or(ends[fmt.Sprint(w.job.ID)], "no event")
-		say(strings.TrimRight(fmt.Sprintf("  %-19d  %-16s  %s", w.job.ID, got, w.job.CollectionName), " "))
+		got := cmp.Or(ends[w.job.ID], "no event")
+		say(strings.TrimRight(fmt.Sprintf("  %-19s  %-16s  %s", w.job.ID, got, w.job.CollectionName), " "))
 		expect(got == w.want, w.want)
 	}
 	say("In the dead-letter queue:")

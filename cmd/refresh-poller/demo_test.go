@@ -27,7 +27,7 @@ func TestAnInterruptedDemoEndsAtOnce(t *testing.T) {
 func asItShould() (dead []embedded.Message, ends map[string]string) {
 	ends = map[string]string{}
 	for _, w := range demoWatches {
-		ends[fmt.Sprint(w.job.ID)] = w.want
+		ends[w.job.ID] = w.want
 	}
 	reason := map[string]types.MessageAttributeValue{"RejectReason": {StringValue: aws.String("jobId has an exponent")}}
 	return []embedded.Message{{Body: demoBadMessage, MessageAttributes: reason}}, ends

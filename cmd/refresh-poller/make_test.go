@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,8 +37,8 @@ func TestMakeWatchSucceedsIfTheJobCompletesWhateverOthersDo(t *testing.T) {
 	cluster := simcluster.New(simcluster.Options{Token: token})
 	environ := watching(t, cluster)
 	var watches sync.WaitGroup
-	for id := range int64(6) {
-		job, want := simcluster.Job{ID: id + 1}, 0
+	for id := range 6 {
+		job, want := simcluster.Job{ID: strconv.Itoa(id + 1)}, 0
 		if id%2 > 0 {
 			job.Fails, want = "no such object", 2
 		}
@@ -46,7 +47,7 @@ func TestMakeWatchSucceedsIfTheJobCompletesWhateverOthersDo(t *testing.T) {
 			command := makeIn(t, "../..", environ, "-s", "watch", fmt.Sprint("JOB_ID=", job.ID))
 			out, err := command.CombinedOutput()
 			if got := command.ProcessState.ExitCode(); got != want {
-				t.Errorf("job %d: status %d, not %d (%v)\n%s", job.ID, got, want, err, out)
+				t.Errorf("job %s: status %d, not %d (%v)\n%s", job.ID, got, want, err, out)
 			}
 		})
 	}

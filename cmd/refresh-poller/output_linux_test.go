@@ -52,7 +52,7 @@ func outputs(t *testing.T, command *exec.Cmd) result {
 func completing(t *testing.T) map[string]string {
 	cluster := simcluster.New(simcluster.Options{Token: token})
 	cluster.Add(simcluster.Job{ID: exactID})
-	cluster.Add(simcluster.Job{ID: 1, Hangs: true})
+	cluster.Add(simcluster.Job{ID: "1", Hangs: true})
 	return watching(t, cluster)
 }
 

@@ -90,7 +90,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 
 const (
 	rightJobID    = "JOB_ID: it %s: give a refresh job's id, a whole number from 1 to 9223372036854775807, written in digits\n"
-	rightToken    = "CLUSTER_TOKEN must be an API key or user:password, on one line\n"
+	noToken       = "watch: CLUSTER_TOKEN: it is empty: it must hold the token itself, or JSON with token, or JSON with username and password\n"
 	rightEndpoint = "CLUSTER_ENDPOINT must be an https URL of scheme, host and, if need be, port only, such as https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530 (http is for localhost and 127.0.0.1)\n"
 )
 
@@ -102,20 +102,27 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 		changes map[string]string
 		want    string
 	}{
-		"another command":      {[]string{"poll"}, nil, "refresh-poller: there is no such command: refresh-poller help lists them\n"},
-		"a command misspelt":   {[]string{"wach"}, nil, "refresh-poller: there is no such command, did you mean watch?: refresh-poller help lists them\n"},
-		"help for no command":  {[]string{"help", "poll"}, nil, "help: there is no such command: refresh-poller help lists them\n"},
-		"too many commands":    {[]string{"demo", "watch"}, nil, "demo: it takes no arguments: refresh-poller demo --help\n"},
-		"a flag of none":       {[]string{"-x"}, nil, "refresh-poller: there is no such flag: refresh-poller --help lists the flags\n"},
-		"a flag of another":    {[]string{"demo", "--kind=hunter2"}, nil, "demo: there is no such flag: refresh-poller demo --help lists the flags\n"},
-		"no shell":             {[]string{"completion"}, nil, "completion: give one shell: bash, fish, powershell, zsh\n"},
-		"another shell":        {[]string{"completion", "csh"}, nil, "completion: give one shell: bash, fish, powershell, zsh\n"},
-		"no job id":            {[]string{"watch"}, map[string]string{"JOB_ID": ""}, jobID("is empty")},
-		"a job id of 0":        {[]string{"watch"}, map[string]string{"JOB_ID": "0"}, jobID("is 0")},
-		"an exponent":          {[]string{"watch"}, map[string]string{"JOB_ID": "4.495e17"}, jobID("has an exponent")},
-		"no token":             {[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": ""}, "watch: " + rightToken},
-		"a token of two lines": {[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": "hunter2\n"}, "watch: " + rightToken},
-		"an odd endpoint":      {[]string{"watch"}, map[string]string{"CLUSTER_ENDPOINT": "http://root:hunter2@milvus.example.org"}, "watch: " + rightEndpoint},
+		"another command":     {[]string{"poll"}, nil, "refresh-poller: there is no such command: refresh-poller help lists them\n"},
+		"a command misspelt":  {[]string{"wach"}, nil, "refresh-poller: there is no such command, did you mean watch?: refresh-poller help lists them\n"},
+		"help for no command": {[]string{"help", "poll"}, nil, "help: there is no such command: refresh-poller help lists them\n"},
+		"too many commands":   {[]string{"demo", "watch"}, nil, "demo: it takes no arguments: refresh-poller demo --help\n"},
+		"a flag of none":      {[]string{"-x"}, nil, "refresh-poller: there is no such flag: refresh-poller --help lists the flags\n"},
+		"a flag of another":   {[]string{"demo", "--kind=hunter2"}, nil, "demo: there is no such flag: refresh-poller demo --help lists the flags\n"},
+		"no shell":            {[]string{"completion"}, nil, "completion: give one shell: bash, fish, powershell, zsh\n"},
+		"another shell":       {[]string{"completion", "csh"}, nil, "completion: give one shell: bash, fish, powershell, zsh\n"},
+		"no job id":           {[]string{"watch"}, map[string]string{"JOB_ID": ""}, jobID("is empty")},
+		"a job id of 0":       {[]string{"watch"}, map[string]string{"JOB_ID": "0"}, jobID("is 0")},
+		"an exponent":         {[]string{"watch"}, map[string]string{"JOB_ID": "4.495e17"}, jobID("has an exponent")},
+		"no token":            {[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": " \n"}, noToken},
+		"a token of two lines": {
+			[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": "hunter2\nhunter3"},
+			"watch: CLUSTER_TOKEN: the token has a control character, such as a line end, which no HTTP header can carry: it must be on one line\n",
+		},
+		"a token in quotes": {
+			[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": `"hunter2"`},
+			"watch: CLUSTER_TOKEN: the token is in quotes: it must be without them\n",
+		},
+		"an odd endpoint": {[]string{"watch"}, map[string]string{"CLUSTER_ENDPOINT": "http://root:hunter2@milvus.example.org"}, "watch: " + rightEndpoint},
 		"two odd delays": {
 			[]string{"watch"}, map[string]string{"MIN_POLL_DELAY_SECONDS": "0", "MAX_POLL_DELAY_SECONDS": "x"},
 			"watch: MIN_POLL_DELAY_SECONDS must be 1 to 900\nwatch: MAX_POLL_DELAY_SECONDS must be a whole number\n",
@@ -126,7 +133,7 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 		},
 		"nothing given": {
 			[]string{"watch"}, map[string]string{"JOB_ID": "", "CLUSTER_TOKEN": "", "CLUSTER_ENDPOINT": ""},
-			jobID("is empty") + "watch: " + rightToken + "watch: " + rightEndpoint,
+			jobID("is empty") + noToken + "watch: " + rightEndpoint,
 		},
 	}
 	for name, tt := range tests {

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -13,11 +12,12 @@ import (
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/screen"
+	"refresh-poller/internal/secret"
 	"refresh-poller/internal/watch"
 )
 
 // What to check while the cluster has not shown the job once.
-var watchHints = map[milvus.Kind]string{
+var watchHints = map[milvus.ErrorKind]string{
 	milvus.Refused: "The cluster refuses the token: check that CLUSTER_TOKEN is its API key, or user:password, " +
 		"and may describe refresh jobs. It is tried again, slowly; Ctrl-C ends the watch.",
 	milvus.Misconfigured: "This is not the API: check that CLUSTER_ENDPOINT is the cluster's own endpoint, with its port, " +
@@ -37,8 +37,8 @@ func newWatch(h host) *cobra.Command {
 
 // watchJob follows one job of a real cluster, and returns nil if it completes.
 func watchJob(ctx context.Context, h host) error {
-	jobID, token := h.environ["JOB_ID"], h.environ["CLUSTER_TOKEN"]
-	c, faults := watchConfig(h.environ)
+	jobID := h.environ["JOB_ID"]
+	c, token, faults := watchConfig(h.environ)
 	if len(faults) > 0 {
 		return failure{exitBadArgument, strings.Join(faults, "\n")}
 	}
@@ -92,24 +92,22 @@ func onInterrupt(ctx context.Context, show *screen.Screen, end func()) (stop fun
 	})
 }
 
-// watchConfig returns the configuration, or a sentence for each variable that
-// is wrong.
-func watchConfig(environ map[string]string) (config.Config, []string) {
-	var faults []string
+// watchConfig returns the configuration and the token, or a sentence for each
+// variable that is wrong.
+func watchConfig(environ map[string]string) (c config.Config, token string, faults []string) {
 	if _, refusal := watch.Parse(environ["JOB_ID"], "JOB_ID", time.Now(), milvus.ExternalCollection); refusal != nil {
 		fault, _, _ := strings.Cut(refusal.Error(), ": ")
 		faults = append(faults, "JOB_ID: "+strings.Replace(fault, "the body", "it", 1)+
 			": give a refresh job's id, a whole number from 1 to 9223372036854775807, written in digits")
 	}
-	// A header can't hold a line feed.
-	if token := environ["CLUSTER_TOKEN"]; token == "" || strings.ContainsFunc(token, unicode.IsControl) {
-		faults = append(faults, "CLUSTER_TOKEN must be an API key or user:password, on one line")
-	}
-	c, err := loadConfig(environ)
+	token, err := secret.Parse(environ["CLUSTER_TOKEN"])
 	if err != nil {
+		faults = append(faults, "CLUSTER_TOKEN: "+err.Error())
+	}
+	if c, err = loadConfig(environ); err != nil {
 		faults = append(faults, strings.Split(asVariables(err.Error()), "\n")...)
 	}
-	return c, faults
+	return c, token, faults
 }
 
 var parameter = regexp.MustCompile(`\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b`)

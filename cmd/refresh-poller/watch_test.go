@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +17,7 @@ import (
 )
 
 const (
-	exactID  = 449503829274509313 // no float64 holds it
+	exactID  = "449503829274509313" // no float64 holds it
 	password = `hunter2-"h'u/n\t%2B+e r&<2>‹🔑`
 	token    = "root:" + password
 )
@@ -29,7 +28,7 @@ func watching(t *testing.T, cluster http.Handler) map[string]string {
 	server := httptest.NewServer(cluster)
 	t.Cleanup(server.Close)
 	return map[string]string{
-		"JOB_ID": fmt.Sprint(exactID), "CLUSTER_ENDPOINT": server.URL, "CLUSTER_TOKEN": token,
+		"JOB_ID": exactID, "CLUSTER_ENDPOINT": server.URL, "CLUSTER_TOKEN": token,
 		"MIN_POLL_DELAY_SECONDS": "1", "NOT_FOUND_GRACE_SECONDS": "0",
 	}
 }
@@ -76,8 +75,27 @@ func TestAWatchEndsWithItsEventAndStatus(t *testing.T) {
 				t.Fatalf("not one line with an event's detail (%v): %q", err, got.stdout)
 			}
 			schematest.Detail(t, got.stdout)
-			if detail.State != tt.state || detail.JobID != fmt.Sprint(exactID) || !detail.Terminal {
+			if detail.State != tt.state || detail.JobID != exactID || !detail.Terminal {
 				t.Errorf("not the event of a job that has come to %s: %s", tt.state, got.stdout)
+			}
+		})
+	}
+}
+
+// The secret's own forms will do, so that it can be given as it is stored.
+func TestTheTokenOfAWatchMayHaveTheFormsOfTheSecret(t *testing.T) {
+	marshalled, err := json.Marshal(map[string]string{"username": "root", "password": password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, form := range map[string]string{"JSON": string(marshalled), "a byte order mark and a line end": "\ufeff" + token + "\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			cluster := simcluster.New(simcluster.Options{Token: token})
+			cluster.Add(simcluster.Job{ID: exactID})
+			environ := watching(t, cluster)
+			environ["CLUSTER_TOKEN"] = form
+			if got := runToEnd(t, environ, "watch"); got.status != exitCompleted {
+				t.Errorf("status %d: %s", got.status, got.stderr)
 			}
 		})
 	}

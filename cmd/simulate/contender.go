@@ -33,7 +33,7 @@ func ours(name string, pace float64) contender {
 	settings := settings
 	settings.Pace = pace
 	return contender{name, func(job simcluster.Job) (int, time.Duration) {
-		m := watch.Message{Kind: milvus.ExternalCollection, JobID: fmt.Sprint(job.ID), Watch: watch.State{ID: fmt.Sprint("watch-", job.ID), Since: enqueued}}
+		m := watch.Message{Kind: milvus.ExternalCollection, JobID: job.ID, Watch: watch.State{ID: "watch-" + job.ID, Since: enqueued}}
 		for age := time.Duration(0); ; {
 			d := poller.Decide(settings, m, describe(job, age), enqueued.Add(age))
 			if d.Action == poller.Publish {

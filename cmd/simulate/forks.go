@@ -50,7 +50,7 @@ func followForked(job simcluster.Job, forkAt int, f fork, executions int, random
 	for i := range memories {
 		memories[i] = &ledger.Ledger{}
 	}
-	message := watch.Message{Kind: milvus.ExternalCollection, JobID: fmt.Sprint(job.ID), Watch: watch.State{ID: fmt.Sprint("watch-", job.ID), Since: enqueued}}
+	message := watch.Message{Kind: milvus.ExternalCollection, JobID: job.ID, Watch: watch.State{ID: "watch-" + job.ID, Since: enqueued}}
 	origin := ledger.OriginOf(message)
 	chains, began := []chain{{message: message}}, time.Duration(-1)
 	for len(chains) > 0 {

@@ -81,7 +81,7 @@ func newSet(name string, seed uint64, jobsPerShape int, courses []course) set {
 		for _, course := range courses {
 			part := (float64(i) + random.Float64()) / float64(jobsPerShape)
 			s.jobs = append(s.jobs, simcluster.Job{
-				ID:             int64(len(s.jobs) + 1),
+				ID:             fmt.Sprint(len(s.jobs) + 1),
 				CollectionName: fmt.Sprint("ext_", len(s.jobs)+1),
 				RunsFor:        time.Duration(float64(shortest) * math.Pow(float64(longest)/float64(shortest), part)),
 				Shape:          course(random),

@@ -99,7 +99,7 @@ func TestTheShapesOfTheHoldOutSet(t *testing.T) {
 }
 
 func TestContenders(t *testing.T) {
-	job := simcluster.Job{ID: 1, RunsFor: 61 * time.Second, Shape: simcluster.None}
+	job := simcluster.Job{ID: "1", RunsFor: 61 * time.Second, Shape: simcluster.None}
 	tests := map[string]struct {
 		contender contender
 		polls     int

@@ -29,7 +29,7 @@ type Line struct {
 	Progress       *int
 	// DelaySeconds is nil in a watch's last line.
 	DelaySeconds *int
-	ErrorKind    milvus.Kind
+	ErrorKind    milvus.ErrorKind
 	Error        string
 	Reason       string
 }

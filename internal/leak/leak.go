@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // maxLayers is how many encodings may lie around a credential: the externalSource
@@ -18,7 +19,8 @@ const maxLayers = 3
 
 // Find returns those of the credentials that text holds: as they are, or under
 // up to three layers of JSON strings or percent-encoding, or in base64. Of
-// user:password, the password alone counts too.
+// user:password, the password alone counts too, and of each credential any half,
+// in characters: but no piece of fewer than 8, and each of 16.
 func Find(text string, credentials ...string) (found []string) {
 	texts := decodings(text)
 	for _, credential := range credentials {
@@ -26,16 +28,30 @@ func Find(text string, credentials ...string) (found []string) {
 		if _, password, ok := strings.Cut(credential, ":"); ok {
 			secret = password
 		}
+		sought := append(pieces(secret), base64.StdEncoding.EncodeToString([]byte(credential)), base64.URLEncoding.EncodeToString([]byte(credential)))
 		holds := func(text string) bool {
-			return strings.Contains(text, secret) ||
-				strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(credential))) ||
-				strings.Contains(text, base64.URLEncoding.EncodeToString([]byte(credential)))
+			return slices.ContainsFunc(sought, func(s string) bool { return strings.Contains(text, s) })
 		}
 		if slices.ContainsFunc(texts, holds) {
 			found = append(found, credential)
 		}
 	}
 	return found
+}
+
+// pieces returns the shortest pieces of a secret that count; any longer one holds
+// one of them.
+func pieces(secret string) []string {
+	chars := []rune(secret)
+	size := min(max(len(chars)/2, 8), 16)
+	if len(chars) <= size || !utf8.ValidString(secret) {
+		return []string{secret}
+	}
+	var all []string
+	for i := range len(chars) - size + 1 {
+		all = append(all, string(chars[i:i+size]))
+	}
+	return all
 }
 
 // decodings returns text and what comes of taking layers off it.

@@ -85,3 +85,29 @@ func TestOnlyWhatIsThereIsFound(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestAPieceIsFoundFromItsShortestLengthOn(t *testing.T) {
+	const long, middle, short, wide = "0123456789abcdefghijABCDEFGHIJ-_.~!$*()", "0123456789abcdefghij", "0123456789", "äöüßÄÖÜ‹🔑›éèê"
+	tests := map[string]struct{ credential, shortest, shorter string }{
+		"of a long one, its beginning":       {long, long[:16], long[:15]},
+		"of a long one, its end":             {long, long[len(long)-16:], long[len(long)-15:]},
+		"of a long password":                 {"root:" + long, long[5:21], long[5:20]},
+		"of 20 characters":                   {middle, middle[3:13], middle[3:12]},
+		"of 10 characters":                   {short, short[:8], short[:7]},
+		"of 8, all":                          {short[:8], short[:8], short[:7]},
+		"of 4, all":                          {short[:4], short[:4], short[:3]},
+		"of 13 characters that are no ASCII": {wide, "ßÄÖÜ‹🔑›é", "ßÄÖÜ‹🔑›"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			for form, encode := range encoders {
+				if len(Find("before "+encode("…"+tt.shortest+"…"), tt.credential)) != 1 {
+					t.Errorf("%s is not found, %s", tt.shortest, form)
+				}
+				if Find("before "+encode("…"+tt.shorter+"…"), tt.credential) != nil {
+					t.Errorf("%s is found, %s", tt.shorter, form)
+				}
+			}
+		})
+	}
+}

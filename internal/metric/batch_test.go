@@ -119,7 +119,7 @@ func TestTheLargestValueStays(t *testing.T) {
 }
 
 func TestEveryKindAndStateIsCountedByItsName(t *testing.T) {
-	kinds := map[milvus.Kind]Name{
+	kinds := map[milvus.ErrorKind]Name{
 		milvus.NotFound:      "DescribeErrorsNotFound",
 		milvus.Temporary:     "DescribeErrorsTemporary",
 		milvus.Throttled:     "DescribeErrorsThrottled",

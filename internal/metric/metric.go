@@ -34,7 +34,7 @@ const (
 	Polls Name = "Polls"
 	// Succeeded counts the polls that brought a job.
 	Succeeded Name = "Succeeded"
-	// The polls that brought none, by milvus.Kind. A job just submitted is not
+	// The polls that brought none, by milvus.ErrorKind. A job just submitted is not
 	// found at first: that is an answer like any other.
 	DescribeErrorsNotFound      Name = "DescribeErrorsNotFound"
 	DescribeErrorsTemporary     Name = "DescribeErrorsTemporary"
@@ -137,7 +137,7 @@ var Definitions = [...]Definition{
 
 // DescribeErrors returns the metric that counts errors of the kind. One that is
 // not known counts as Temporary, which is how it is dealt with.
-func DescribeErrors(kind milvus.Kind) Name {
+func DescribeErrors(kind milvus.ErrorKind) Name {
 	switch kind {
 	case milvus.NotFound:
 		return DescribeErrorsNotFound

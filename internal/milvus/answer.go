@@ -87,25 +87,26 @@ func read(status int, header http.Header, body []byte, ref Ref, token string) (J
 	kind := ref.Kind.row()
 	var a answer
 	if err := decode(body, &a); err != nil {
-		return Job{}, newError(kindOfStatus(status), status, header, "the answer is not the API's JSON", token)
+		return Job{}, ownError(kindOfStatus(status), status, header, "the answer is not the API's JSON")
 	}
+	message := clean(a.Message, token, maxMessage)
 	if a.Code.value != 0 {
-		failure := newError(kindOf(status, a, kind, ref.ID), status, header, cmp.Or(a.Message, "the answer has no message"), token)
+		failure := ownError(kindOf(status, a, kind, ref.ID), status, header, cmp.Or(message, "the answer has no message"))
 		failure.Code = a.Code.value
 		return Job{}, failure
 	}
 	if status != http.StatusOK {
-		return Job{}, newError(kindOfStatus(status), status, header, cmp.Or(a.Message, "the answer is not HTTP 200"), token)
+		return Job{}, ownError(kindOfStatus(status), status, header, cmp.Or(message, "the answer is not HTTP 200"))
 	}
 	var d data
 	switch err := json.Unmarshal(a.Data, &d); {
 	case !a.Code.known:
-		return Job{}, newError(Temporary, status, header, "the answer has no code", token)
+		return Job{}, ownError(Temporary, status, header, "the answer has no code")
 	case err != nil || d == nil:
-		return Job{}, newError(Temporary, status, header, "the answer has no data", token)
+		return Job{}, ownError(Temporary, status, header, "the answer has no data")
 	}
 	if fault := d.fault(kind, ref.ID); fault != "" {
-		return Job{}, newError(Temporary, status, header, fault, token)
+		return Job{}, ownError(Temporary, status, header, fault)
 	}
 	return d.job(kind, token), nil
 }
@@ -129,19 +130,21 @@ func cleanState(kind row, state, token string) string {
 	return clean(state, token, maxName)
 }
 
-// maxRedacted is how much of a text is gone through for credentials, in bytes:
-// that takes time which no deadline ends, and little of a text is kept.
-const maxRedacted = 16 << 10
+const (
+	// maxRedacted is how much of a text is gone through for credentials, in bytes:
+	// that takes time which no deadline ends, and little of a text is kept.
+	maxRedacted = 16 << 10
+	// maxUnfinished is more than the beginning of a credential may take, in bytes,
+	// that is too short to be found: 15 characters of 4 bytes, each of which Go has
+	// escaped behind 31 backslashes.
+	maxUnfinished = 2 << 10
+)
 
 // clean returns one line of text without credentials, at most limit bytes of it.
 func clean(text, token string, limit int) string {
-	if len(text) > maxRedacted {
-		// Between two words, not in a credential; a single word may be one.
-		end := strings.LastIndexAny(text[:maxRedacted], " \t\r\n")
-		if end <= 0 {
-			return "***"
-		}
-		text = text[:end]
+	long := len(text) > maxRedacted
+	if long {
+		text = text[:maxRedacted]
 	}
 	oneLine := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -149,7 +152,17 @@ func clean(text, token string, limit int) string {
 		}
 		return r
 	}, text)
-	return cut(redact.Text(withoutToken(oneLine, token)), limit)
+	text = redact.Values(oneLine, token)
+	if long {
+		// The text may have been cut in the token, so its end goes; and then within
+		// a word, which may be another credential.
+		end := strings.LastIndexByte(text[:max(len(text)-maxUnfinished, 0)], ' ')
+		if end <= 0 {
+			return "***"
+		}
+		text = text[:end]
+	}
+	return cut(redact.Text(text), limit)
 }
 
 // cleanSource returns externalSource without credentials. One that is too long
@@ -158,14 +171,7 @@ func cleanSource(source, token string) string {
 	if len(source) > maxSource {
 		return ""
 	}
-	return redact.Source(withoutToken(source, token))
-}
-
-// withoutToken takes out the token and, of user:password, the password: an
-// error message may repeat what it refuses.
-func withoutToken(text, token string) string {
-	_, password, _ := strings.Cut(token, ":")
-	return redact.Values(text, token, password)
+	return redact.Source(redact.Values(source, token))
 }
 
 // cut shortens text to limit bytes, between two characters.

@@ -20,19 +20,19 @@ func TestAJobIsRead(t *testing.T) {
 		"in progress": {
 			`{"code": 0, "data": {"jobId": 449503829274509313, "collectionName": "ext_books", "state": "RefreshInProgress", "progress": 42,
 			  "externalSource": "{\"type\":\"volume\",\"path\":\"volume://my-volume/books\"}", "startTime": 1712000000000, "endTime": 0}}`,
-			Job{CollectionName: "ext_books", State: StateInProgress, Progress: new(42), ExternalSource: source, StartTime: started},
+			Job{CollectionName: "ext_books", State: "RefreshInProgress", Progress: new(42), ExternalSource: source, StartTime: started},
 		},
 		"completed": {
 			success(exactID, `"state": "RefreshCompleted", "progress": 100, "startTime": 1712000000000, "endTime": 1712000093007`),
-			Job{State: StateCompleted, Progress: new(100), StartTime: started, EndTime: started.Add(93007 * time.Millisecond)},
+			Job{State: "RefreshCompleted", Outcome: Succeeded, Progress: new(100), StartTime: started, EndTime: started.Add(93007 * time.Millisecond)},
 		},
 		"failed": {
 			success(exactID, `"state": "RefreshFailed", "progress": 7, "reason": "schema mismatch: column title"`),
-			Job{State: StateFailed, Progress: new(7), Reason: "schema mismatch: column title"},
+			Job{State: "RefreshFailed", Outcome: Failed, Progress: new(7), Reason: "schema mismatch: column title"},
 		},
 		"pending": {
 			success(exactID, `"state": "RefreshPending", "progress": 0, "startTime": 0, "endTime": 0`),
-			Job{State: StatePending, Progress: new(0)},
+			Job{State: "RefreshPending", Progress: new(0)},
 		},
 		"of a newer server's state": {
 			success(exactID, `"state": "RefreshPaused", "progress": 5`),
@@ -40,48 +40,48 @@ func TestAJobIsRead(t *testing.T) {
 		},
 		"with a code that is a string": {
 			`{"code": "0", "data": {"jobId": 449503829274509313, "state": "RefreshPending"}}`,
-			Job{State: StatePending},
+			Job{State: "RefreshPending"},
 		},
 		"with an id that is a string": {
 			`{"code": 0, "data": {"jobId": "449503829274509313", "state": "RefreshPending"}}`,
-			Job{State: StatePending},
+			Job{State: "RefreshPending"},
 		},
 		"with numbers that are strings": {
 			success(exactID, `"state": "RefreshCompleted", "progress": "100", "startTime": "1712000000000", "endTime": "1712000000000"`),
-			Job{State: StateCompleted, Progress: new(100), StartTime: started, EndTime: started},
+			Job{State: "RefreshCompleted", Outcome: Succeeded, Progress: new(100), StartTime: started, EndTime: started},
 		},
 		"with null for all but its state": {
 			success(exactID, `"state": "RefreshPending", "collectionName": null, "progress": null, "externalSource": null, "reason": null, "startTime": null, "endTime": null`),
-			Job{State: StatePending},
+			Job{State: "RefreshPending"},
 		},
 		"with a field of a wrong type before its state": {
 			success(exactID, `"collectionName": 5, "reason": [], "externalSource": {"path": "x"}, "progress": {}, "startTime": true, "state": "RefreshFailed"`),
-			Job{State: StateFailed},
+			Job{State: "RefreshFailed", Outcome: Failed, Unexplained: true},
 		},
 		"with a field of a wrong type behind its state": {
 			success(exactID, `"state": "RefreshFailed", "collectionName": {}, "reason": "disk full", "endTime": []`),
-			Job{State: StateFailed, Reason: "disk full"},
+			Job{State: "RefreshFailed", Outcome: Failed, Reason: "disk full"},
 		},
 		"with a message of a wrong type": {
 			`{"message": 5, "code": 0, "data": {"jobId": 449503829274509313, "state": "RefreshPending"}}`,
-			Job{State: StatePending},
+			Job{State: "RefreshPending"},
 		},
 		"with keys nobody knows": {
 			`{"requestId": {}, "code": 0, "cost": 1e400, "data": {"jobId": 449503829274509313, "state": "RefreshPending", "x": [[]]}}`,
-			Job{State: StatePending},
+			Job{State: "RefreshPending"},
 		},
 		"with a source that is a URL": {
 			success(exactID, `"state": "RefreshPending", "externalSource": "s3://my-bucket/books/"`),
-			Job{State: StatePending, ExternalSource: "s3://my-bucket/books/"},
+			Job{State: "RefreshPending", ExternalSource: "s3://my-bucket/books/"},
 		},
 		"with an empty source": {
 			success(exactID, `"state": "RefreshPending", "externalSource": ""`),
-			Job{State: StatePending},
+			Job{State: "RefreshPending"},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := startCluster(t, answering(200, tt.body)).Describe(t.Context(), apiKey, exactID)
+			got, err := startCluster(t, answering(200, tt.body)).Describe(t.Context(), apiKey, refresh(exactID))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,19 +89,6 @@ func TestAJobIsRead(t *testing.T) {
 				t.Error(diff)
 			}
 		})
-	}
-}
-
-func TestOnlyCompletedAndFailedAreTerminal(t *testing.T) {
-	tests := map[string]bool{
-		"RefreshCompleted": true, "RefreshFailed": true,
-		"RefreshPending": false, "RefreshInProgress": false,
-		"RefreshPaused": false, "refreshcompleted": false, "Completed": false, "": false,
-	}
-	for state, want := range tests {
-		if got := (Job{State: state}).Terminal(); got != want {
-			t.Errorf("%q: terminal is %t", state, got)
-		}
 	}
 }
 
@@ -113,7 +100,7 @@ func TestProgressIsAWholePercentageOrUnknown(t *testing.T) {
 	}
 	for progress, want := range tests {
 		t.Run(progress, func(t *testing.T) {
-			job, err := read(200, nil, []byte(success(1, `"state": "RefreshPending", "progress": `+progress)), 1, apiKey)
+			job, err := read(200, nil, []byte(success(1, `"state": "RefreshPending", "progress": `+progress)), refresh(1), apiKey)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +122,7 @@ func TestATimeIsInMillisecondsOrUnknown(t *testing.T) {
 	}
 	for instant, want := range tests {
 		t.Run(instant, func(t *testing.T) {
-			job, err := read(200, nil, []byte(success(1, `"state": "RefreshPending", "startTime": `+instant)), 1, apiKey)
+			job, err := read(200, nil, []byte(success(1, `"state": "RefreshPending", "startTime": `+instant)), refresh(1), apiKey)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -156,8 +143,8 @@ func TestAnAnswerWithoutAJobIsTemporary(t *testing.T) {
 		"no data":                  {`{"code": 0}`, "the answer has no data"},
 		"data null":                {`{"code": 0, "data": null}`, "the answer has no data"},
 		"data empty":               {`{"code": 0, "data": {}}`, "the answer has no jobId"},
-		"data text":                {`{"code": 0, "data": "RefreshCompleted"}`, "the answer has no jobId"},
-		"data list":                {`{"code": 0, "data": [{"jobId": 1, "state": "RefreshCompleted"}]}`, "the answer has no jobId"},
+		"data text":                {`{"code": 0, "data": "RefreshCompleted"}`, "the answer has no data"},
+		"data list":                {`{"code": 0, "data": [{"jobId": 1, "state": "RefreshCompleted"}]}`, "the answer has no data"},
 		"another job":              {`{"code": 0, "data": {"jobId": 449503829274509314, "state": "RefreshCompleted"}}`, odd},
 		"a float64's job":          {`{"code": 0, "data": {"jobId": 449503829274509312, "state": "RefreshCompleted"}}`, odd},
 		"an id in exponents":       {`{"code": 0, "data": {"jobId": 4.49503829274509313e17, "state": "RefreshCompleted"}}`, "the answer has no jobId"},
@@ -193,7 +180,7 @@ func TestAnAnswerWithoutAJobIsTemporary(t *testing.T) {
 // Before a range error strconv.ParseInt gives the nearest int64.
 func TestAnIdOverInt64IsNotTheLargestJob(t *testing.T) {
 	for _, id := range []string{"9223372036854775808", `"9223372036854775808"`, "99999999999999999999"} {
-		job, err := read(200, nil, fmt.Appendf(nil, `{"code": 0, "data": {"jobId": %s, "state": "RefreshCompleted"}}`, id), largestID, apiKey)
+		job, err := read(200, nil, fmt.Appendf(nil, `{"code": 0, "data": {"jobId": %s, "state": "RefreshCompleted"}}`, id), refresh(largestID), apiKey)
 		if err == nil {
 			t.Errorf("%s: got %+v", id, job)
 		}
@@ -202,11 +189,11 @@ func TestAnIdOverInt64IsNotTheLargestJob(t *testing.T) {
 
 func TestLongTextsAreCutBetweenCharacters(t *testing.T) {
 	long := strings.Repeat("é", 5<<10)
-	job, err := read(200, nil, []byte(success(1, `"state": "a`+long+`", "collectionName": "`+long+`", "reason": "`+long+`"`)), 1, apiKey)
+	job, err := read(200, nil, []byte(success(1, `"state": "a`+long+`", "collectionName": "`+long+`", "reason": "`+long+`"`)), refresh(1), apiKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = read(200, nil, []byte(`{"code": 1, "message": "a`+long+`"}`), 1, apiKey)
+	_, err = read(200, nil, []byte(`{"code": 1, "message": "a`+long+`"}`), refresh(1), apiKey)
 	texts := map[string]struct {
 		text  string
 		limit int
@@ -234,7 +221,7 @@ func TestOfAHugeTextOnlyTheBeginningIsGoneThrough(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			job, err := read(200, nil, []byte(success(1, `"state": "RefreshFailed", "reason": "`+tt.text+`", "externalSource": "`+tt.text+`"`)), 1, apiKey)
+			job, err := read(200, nil, []byte(success(1, `"state": "RefreshFailed", "reason": "`+tt.text+`", "externalSource": "`+tt.text+`"`)), refresh(1), apiKey)
 			if err != nil || !strings.HasPrefix(job.Reason, tt.want) || len(job.Reason) > maxReason || job.ExternalSource != "" {
 				t.Errorf("reason %.40q of %d bytes, source of %d bytes, %v", job.Reason, len(job.Reason), len(job.ExternalSource), err)
 			}
@@ -244,7 +231,7 @@ func TestOfAHugeTextOnlyTheBeginningIsGoneThrough(t *testing.T) {
 
 func TestASourceIsWholeOrLeftOut(t *testing.T) {
 	for length, want := range map[int]int{8 << 10: 8 << 10, 8<<10 + 1: 0} {
-		job, err := read(200, nil, []byte(success(1, `"state": "RefreshCompleted", "externalSource": "`+strings.Repeat("x", length)+`"`)), 1, apiKey)
+		job, err := read(200, nil, []byte(success(1, `"state": "RefreshCompleted", "externalSource": "`+strings.Repeat("x", length)+`"`)), refresh(1), apiKey)
 		if err != nil || len(job.ExternalSource) != want {
 			t.Errorf("%d bytes became %d, want %d; %v", length, len(job.ExternalSource), want, err)
 		}
@@ -253,7 +240,7 @@ func TestASourceIsWholeOrLeftOut(t *testing.T) {
 
 func TestATextAtItsLimitStays(t *testing.T) {
 	reason := strings.Repeat("x", 4<<10)
-	job, err := read(200, nil, []byte(success(1, `"state": "RefreshFailed", "reason": "`+reason+`"`)), 1, apiKey)
+	job, err := read(200, nil, []byte(success(1, `"state": "RefreshFailed", "reason": "`+reason+`"`)), refresh(1), apiKey)
 	if err != nil {
 		t.Fatal(err)
 	}

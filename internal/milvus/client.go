@@ -112,7 +112,7 @@ func (c *Client) Describe(ctx context.Context, token string, job Ref) (Job, erro
 
 // unreadable says why the body of an answer can't be read, if it can't. The status
 // then tells the kind.
-func unreadable(res *http.Response, body []byte, err error) (kind Kind, fault string) {
+func unreadable(res *http.Response, body []byte, err error) (kind ErrorKind, fault string) {
 	kind = kindOfStatus(res.StatusCode)
 	coding := strings.Join(res.Header.Values("Content-Encoding"), ", ")
 	switch {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/version"
 )
 
 const inProgress = `"state": "RefreshInProgress", "progress": 42`
@@ -38,7 +40,7 @@ func TestTheRequestIsTheDocumentedOne(t *testing.T) {
 				answering(200, success(tt.jobID, inProgress))(w, r)
 			})
 			server.Start()
-			if _, err := NewClient(server.URL, 1).Describe(t.Context(), apiKey, tt.jobID); err != nil {
+			if _, err := NewClient(server.URL, 1).Describe(t.Context(), apiKey, refresh(tt.jobID)); err != nil {
 				t.Fatal(err)
 			}
 			want := request{
@@ -53,7 +55,7 @@ func TestTheRequestIsTheDocumentedOne(t *testing.T) {
 					"Accept-Encoding": {"identity"},
 					"Content-Type":    {"application/json"},
 					"Content-Length":  {got.Header.Get("Content-Length")},
-					"User-Agent":      {"refresh-poller/0.1.0"},
+					"User-Agent":      {"refresh-poller/" + version.Number()},
 					"Request-Timeout": {"10"},
 				},
 			}
@@ -70,7 +72,7 @@ func TestTheTokenMayBeUserAndPassword(t *testing.T) {
 		got = r.Header.Get("Authorization")
 		answering(200, success(exactID, inProgress))(w, r)
 	})
-	if _, err := c.Describe(t.Context(), "root:pass:word", exactID); err != nil {
+	if _, err := c.Describe(t.Context(), "root:pass:word", refresh(exactID)); err != nil {
 		t.Fatal(err)
 	}
 	if want := "Bearer root:pass:word"; got != want {
@@ -89,7 +91,7 @@ func TestSequentialDescribesShareAConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, connections := startCounted(t, handler)
 			for range 20 {
-				_, _ = c.Describe(t.Context(), apiKey, exactID)
+				_, _ = c.Describe(t.Context(), apiKey, refresh(exactID))
 			}
 			if connections.n.Load() != 1 {
 				t.Errorf("20 describes opened %d connections, want 1", connections.n.Load())
@@ -104,7 +106,7 @@ func describeAtOnce(t *testing.T, c *Client, count int) {
 	var done sync.WaitGroup
 	for range count {
 		done.Go(func() {
-			if _, err := c.Describe(t.Context(), apiKey, exactID); err != nil {
+			if _, err := c.Describe(t.Context(), apiKey, refresh(exactID)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -154,7 +156,7 @@ func TestADescribeOnADeadConnectionIsOneRequest(t *testing.T) {
 	}
 	dead.Store(0)
 	together.Add(1)
-	if _, err := c.Describe(t.Context(), apiKey, exactID); err != nil || connections.n.Load() != batch+1 {
+	if _, err := c.Describe(t.Context(), apiKey, refresh(exactID)); err != nil || connections.n.Load() != batch+1 {
 		t.Errorf("%v, %d connections, want a new one", err, connections.n.Load())
 	}
 }
@@ -212,7 +214,7 @@ func TestACompressedAnswerIsNotUnpacked(t *testing.T) {
 	tests := map[string]struct {
 		status       int
 		coding, body string
-		kind         Kind
+		kind         ErrorKind
 		message      string
 	}{
 		"that succeeds":        {200, "gzip", packed, Misconfigured, "the answer is compressed (gzip) although identity was asked for"},

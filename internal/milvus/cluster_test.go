@@ -19,6 +19,9 @@ const (
 	apiKey    = "0123456789abcdef0123456789abcdef"
 )
 
+// refresh names a refresh job.
+func refresh(id int64) Ref { return Ref{ExternalCollection, fmt.Sprint(id)} }
+
 // startCluster starts an HTTP server and returns a client of it.
 func startCluster(t *testing.T, handler http.HandlerFunc) *Client {
 	t.Helper()
@@ -103,7 +106,7 @@ func failed(t *testing.T, c *Client) *Error {
 
 func failedWith(t *testing.T, ctx context.Context, c *Client, token string) *Error {
 	t.Helper()
-	job, err := c.Describe(ctx, token, exactID)
+	job, err := c.Describe(ctx, token, refresh(exactID))
 	if err == nil {
 		t.Fatalf("got the job %+v, want an error", job)
 	}

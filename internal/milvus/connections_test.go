@@ -48,7 +48,7 @@ func (c *cluster) describe(ctx context.Context, count int) (failed, stale int) {
 	var wg sync.WaitGroup
 	for range count {
 		wg.Go(func() {
-			_, err := c.client.Describe(ctx, apiKey, exactID)
+			_, err := c.client.Describe(ctx, apiKey, refresh(exactID))
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {

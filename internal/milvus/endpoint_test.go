@@ -115,11 +115,11 @@ func FuzzEndpoint(f *testing.F) {
 		if again, err := Endpoint(endpoint); err != nil || again != endpoint {
 			t.Fatalf("%q became %q, then %q (%v)", raw, endpoint, again, err)
 		}
-		req, err := http.NewRequest(http.MethodPost, endpoint+describePath, nil)
+		req, err := http.NewRequest(http.MethodPost, endpoint+ExternalCollection.row().path, nil)
 		if err != nil {
 			t.Fatalf("%q can't be asked: %v", endpoint, err)
 		}
-		if req.URL.Path != describePath || req.URL.User != nil || req.URL.RawQuery != "" || req.URL.Fragment != "" {
+		if req.URL.Path != ExternalCollection.row().path || req.URL.User != nil || req.URL.RawQuery != "" || req.URL.Fragment != "" {
 			t.Fatalf("%q asks for %s", endpoint, req.URL)
 		}
 	})

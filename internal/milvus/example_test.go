@@ -17,7 +17,7 @@ func ExampleClient_Describe() {
 	defer cluster.Close()
 
 	client := milvus.NewClient(cluster.URL, 10)
-	job, err := client.Describe(context.Background(), "root:Milvus", 449503829274509313)
+	job, err := client.Describe(context.Background(), "root:Milvus", milvus.Ref{Kind: milvus.ExternalCollection, ID: "449503829274509313"})
 	if failure, ok := errors.AsType[*milvus.Error](err); ok {
 		fmt.Println(failure.Kind, failure)
 		return

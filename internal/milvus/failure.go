@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// Kind says what a failed describe asks of whoever asked.
-type Kind string
+// ErrorKind says what a failed describe asks of whoever asked.
+type ErrorKind string
 
 const (
 	// Temporary is worth asking again soon: the cluster is not ready, the
 	// answer makes no sense, or its code is not known.
-	Temporary Kind = "temporary"
+	Temporary ErrorKind = "temporary"
 	// NotFound means that the cluster knows no such job, or not yet.
-	NotFound Kind = "notFound"
+	NotFound ErrorKind = "notFound"
 	// Refused means that the credential is wrong or may not describe jobs.
-	Refused Kind = "refused"
+	Refused ErrorKind = "refused"
 	// Throttled means that too many requests were made; see Error.RetryAfter.
-	Throttled Kind = "throttled"
+	Throttled ErrorKind = "throttled"
 	// Misconfigured means a wrong endpoint or request: an operator has to act.
-	Misconfigured Kind = "misconfigured"
+	Misconfigured ErrorKind = "misconfigured"
 )
 
 // Error is a describe that brought no job.
 type Error struct {
-	Kind Kind
+	Kind ErrorKind
 	// Status is the HTTP status; 0 without an answer.
 	Status int
 	// Code is the API's own code; 0 when the answer had none.
@@ -47,8 +47,16 @@ type Error struct {
 	Distrust Distrust
 }
 
-func newError(kind Kind, status int, header http.Header, message, token string) *Error {
-	return &Error{Kind: kind, Status: status, Message: clean(message, token, maxMessage), RetryAfter: retryAfter(header, time.Now())}
+// newError returns an error whose message the cluster may have written, or a part of
+// it.
+func newError(kind ErrorKind, status int, header http.Header, message, token string) *Error {
+	return ownError(kind, status, header, clean(message, token, maxMessage))
+}
+
+// ownError returns one whose message is clean: ours, for example, in which a
+// password that is an ordinary word must not be looked for.
+func ownError(kind ErrorKind, status int, header http.Header, message string) *Error {
+	return &Error{Kind: kind, Status: status, Message: message, RetryAfter: retryAfter(header, time.Now())}
 }
 
 // Error returns one line: what failed, with the HTTP status and code if any.
@@ -68,12 +76,12 @@ func (e *Error) Error() string {
 // Codes: milvus-io/milvus, pkg/util/merr/errors.go; 80001 and 21119: Zilliz
 // Cloud's proxy. 1, 2, 10000 and 10001 (not ready, unavailable, cancelled, timed
 // out) are temporary unless the status says more.
-func kindOf(status int, a answer, kind row, id string) Kind {
+func kindOf(status int, a answer, kind row, id string) ErrorKind {
 	if kind.isMissing(a.Code.value, a.Message, id) {
 		return NotFound
 	}
 	switch a.Code.value {
-	case 1800, 21119, 80001, 1401: // not authenticated, API key illegal, no privilege
+	case 1400, 1800, 21119, 80001, 1401: // not authenticated (twice), API key illegal, no privilege
 		return Refused
 	case 1807, 8, 4: // rejected by the limiter, rate limit, request limit
 		return Throttled
@@ -83,7 +91,7 @@ func kindOf(status int, a answer, kind row, id string) Kind {
 	return kindOfStatus(status)
 }
 
-func kindOfStatus(status int) Kind {
+func kindOfStatus(status int) ErrorKind {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return Refused

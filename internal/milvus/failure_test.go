@@ -17,7 +17,7 @@ func TestEveryCodeHasItsKind(t *testing.T) {
 	tests := map[string]struct {
 		code    int64
 		message string
-		want    Kind
+		want    ErrorKind
 	}{
 		"an unknown job":                           {1100, "refresh job 449503829274509313 not found: invalid parameter", NotFound},
 		"an unknown job as an unexpected error":    {65535, "job 449503829274509313 not found", NotFound},
@@ -33,6 +33,7 @@ func TestEveryCodeHasItsKind(t *testing.T) {
 		"not authenticated":                        {1800, "user hasn't authenticated", Refused},
 		"an illegal API key":                       {21119, "The apikey is illegal.", Refused},
 		"an invalid token":                         {80001, "The token is illegal", Refused},
+		"a user that is not authenticated":         {1400, "not authenticated", Refused},
 		"no privilege":                             {1401, "privilege not permitted", Refused},
 		"rejected by the limiter":                  {1807, "request is rejected by limiter", Throttled},
 		"the rate limit":                           {8, "rate limit exceeded", Throttled},
@@ -62,7 +63,7 @@ func TestEveryCodeHasItsKind(t *testing.T) {
 }
 
 func TestEveryStatusHasItsKind(t *testing.T) {
-	kinds := map[int]Kind{
+	kinds := map[int]ErrorKind{
 		201: Temporary, 202: Temporary, 204: Temporary,
 		300: Misconfigured, 301: Misconfigured, 302: Misconfigured, 304: Misconfigured, 307: Misconfigured, 308: Misconfigured,
 		400: Temporary, 401: Refused, 403: Refused, 404: Misconfigured, 405: Temporary, 408: Temporary, 413: Temporary, 429: Throttled,
@@ -92,23 +93,26 @@ func TestAKnownCodeWinsOverTheStatus(t *testing.T) {
 	tests := map[string]struct {
 		status int
 		body   string
-		want   Kind
+		want   ErrorKind
 	}{
 		"throttled under 503":     {503, `{"code": 1807}`, Throttled},
 		"throttled under 401":     {401, `{"code": 8}`, Throttled},
 		"refused under 500":       {500, `{"code": "1800"}`, Refused},
 		"refused under 404":       {404, `{"code": 80001}`, Refused},
+		"refused under 400":       {400, `{"code": 1400, "message": "not authenticated"}`, Refused},
+		"refused under 503":       {503, `{"code": 1400}`, Refused},
+		"refused under 429":       {429, `{"code": 1400}`, Refused},
 		"misconfigured under 500": {500, `{"code": 1802}`, Misconfigured},
 		"unavailable under 503":   {503, `{"code": 2}`, Temporary},
 		"not found under 404":     {404, `{"code": 1100, "message": "refresh job 449503829274509313 not found"}`, NotFound},
 		"not found under 500":     {500, `{"code": 65535, "message": "refresh job 449503829274509313 not found"}`, NotFound},
 	}
 	for _, code := range []int{1, 2, 10000, 10001} { // they say less than these
-		for status, want := range map[int]Kind{401: Refused, 403: Refused, 404: Misconfigured, 429: Throttled, 302: Misconfigured} {
+		for status, want := range map[int]ErrorKind{401: Refused, 403: Refused, 404: Misconfigured, 429: Throttled, 302: Misconfigured} {
 			tests[fmt.Sprintf("%d under code %d", status, code)] = struct {
 				status int
 				body   string
-				want   Kind
+				want   ErrorKind
 			}{status, fmt.Sprintf(`{"code": %d}`, code), want}
 		}
 	}

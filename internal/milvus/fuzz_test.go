@@ -32,7 +32,7 @@ func FuzzRead(f *testing.F) {
 		if jobID <= 0 {
 			t.Skip("a message's job id is positive")
 		}
-		job, err := read(status, http.Header{"Retry-After": {retryAfter}}, body, jobID, token)
+		job, err := read(status, http.Header{"Retry-After": {retryAfter}}, body, refresh(jobID), token)
 		if shown := show(job, err); strings.Contains(shown, password) {
 			t.Fatalf("%s holds the password", shown)
 		}

@@ -224,12 +224,12 @@ func TestAHostileBodyIsSorted(t *testing.T) {
 		"two states, the last empty":     {success(exactID, `"state": "RefreshCompleted", "state": ""`), "the answer has no state"},
 		"two states, the last counts":    {success(exactID, `"state": "RefreshCompleted", "state": "RefreshPending"`), "RefreshPending -"},
 		"data, and then none":            {`{"code": 0, "data": {"jobId": 449503829274509313, "state": "RefreshCompleted"}, "data": null}`, "the answer has no data"},
-		"keys in other letters":          {`{"CODE": 0, "Data": {"JOBID": 449503829274509313, "STATE": "RefreshPending"}}`, "RefreshPending -"},
+		"keys in other letters":          {`{"CODE": 0, "Data": {"JOBID": 449503829274509313, "STATE": "RefreshPending"}}`, "the answer has no jobId"},
 		"the keys of a job in the error": {`{"code": 2, "message": "no", "state": "RefreshCompleted", "jobId": 449503829274509313}`, "no"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			job, err := startCluster(t, answering(200, tt.body)).Describe(t.Context(), apiKey, exactID)
+			job, err := startCluster(t, answering(200, tt.body)).Describe(t.Context(), apiKey, refresh(exactID))
 			got := job.State + " -"
 			if job.Progress != nil {
 				got = fmt.Sprint(job.State, " ", *job.Progress)

@@ -17,11 +17,11 @@ import (
 func TestAnAnswerOfOneMiBIsRead(t *testing.T) {
 	body := success(exactID, inProgress)
 	body += strings.Repeat(" ", maxBody-len(body))
-	job, err := startCluster(t, answering(200, body)).Describe(t.Context(), apiKey, exactID)
+	job, err := startCluster(t, answering(200, body)).Describe(t.Context(), apiKey, refresh(exactID))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if job.State != StateInProgress {
+	if job.State != "RefreshInProgress" {
 		t.Errorf("got %+v", job)
 	}
 }
@@ -63,7 +63,7 @@ func TestTheStatusCountsWhereTheBodyCannotBeRead(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		},
 	}
-	kinds := map[int]Kind{200: Temporary, 401: Refused, 404: Misconfigured, 429: Throttled, 503: Temporary}
+	kinds := map[int]ErrorKind{200: Temporary, 401: Refused, 404: Misconfigured, 429: Throttled, 503: Temporary}
 	for name, body := range bodies {
 		for status, want := range kinds {
 			t.Run(http.StatusText(status)+" "+name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestTLSIsAtLeast12(t *testing.T) {
 			server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
 			server.StartTLS()
 			c := trusting(server.Certificate(), server.URL)
-			if _, err := c.Describe(t.Context(), apiKey, exactID); (err == nil) != accepted {
+			if _, err := c.Describe(t.Context(), apiKey, refresh(exactID)); (err == nil) != accepted {
 				t.Errorf("got %v, want accepted: %t", err, accepted)
 			}
 		})
@@ -219,7 +219,7 @@ func TestTheRequestIsTheSameOverHTTP2(t *testing.T) {
 	})
 	server.EnableHTTP2 = true
 	server.StartTLS()
-	if _, err := trusting(server.Certificate(), server.URL).Describe(t.Context(), apiKey, exactID); err != nil {
+	if _, err := trusting(server.Certificate(), server.URL).Describe(t.Context(), apiKey, refresh(exactID)); err != nil {
 		t.Fatal(err)
 	}
 	if got.Proto != "HTTP/2.0" || got.Header.Get("Authorization") != "Bearer "+apiKey {

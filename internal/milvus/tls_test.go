@@ -91,9 +91,9 @@ func TestACertificateIsVerified(t *testing.T) {
 			if tt.trusted {
 				c = trusting(certificate.Leaf, server.URL)
 			}
-			job, err := c.Describe(t.Context(), apiKey, exactID)
+			job, err := c.Describe(t.Context(), apiKey, refresh(exactID))
 			if tt.fault == "" {
-				if err != nil || job.State != StateInProgress {
+				if err != nil || job.State != "RefreshInProgress" {
 					t.Errorf("got %+v, %v", job, err)
 				}
 				return
@@ -157,7 +157,7 @@ func TestDescribeInAProcessOfItsOwn(t *testing.T) {
 	if endpoint == "" {
 		return
 	}
-	job, err := NewClient(endpoint, 1).Describe(t.Context(), apiKey, exactID)
+	job, err := NewClient(endpoint, 1).Describe(t.Context(), apiKey, refresh(exactID))
 	fmt.Printf("\nshown: %s\n", show(job, err))
 }
 
@@ -197,7 +197,7 @@ func TestAProxyOfTheEnvironmentGetsNoToken(t *testing.T) {
 		asked       string
 		want        string
 	}{
-		"that opens a tunnel":             {right, "https://" + host + ":19530", "HTTPS_PROXY", "CONNECT cluster.example:19530", StateInProgress},
+		"that opens a tunnel":             {right, "https://" + host + ":19530", "HTTPS_PROXY", "CONNECT cluster.example:19530", "RefreshInProgress"},
 		"that answers as if it were it":   {forged, "https://" + host + ":19530", "HTTPS_PROXY", "CONNECT cluster.example:19530", "certificate"},
 		"that is for http":                {right, "http://127.0.0.1:1", "HTTP_PROXY", "", "connection refused"},
 		"that is not for this machine":    {right, "https://localhost:1", "HTTPS_PROXY", "", "connection refused"},

@@ -34,7 +34,7 @@ type crowd struct {
 
 	mu     sync.Mutex // guards all below
 	random *rand.Rand
-	jobs   map[int64]*job
+	jobs   map[string]*job
 	// alive is how many watches have begun and not ended, left those to come
 	// too.
 	alive, left int
@@ -67,10 +67,10 @@ func newCrowd(count int) *crowd {
 		simcluster.SlowStart, simcluster.FastStart, simcluster.Lumps(5),
 		simcluster.Tasks(1), simcluster.Tasks(4), simcluster.Retried(3),
 	}
-	c := &crowd{random: random, jobs: make(map[int64]*job, count), left: count}
-	for id := int64(1); id <= int64(count); id++ {
+	c := &crowd{random: random, jobs: make(map[string]*job, count), left: count}
+	for i := range count {
 		j := &job{want: "RefreshCompleted", Job: simcluster.Job{
-			ID:           id,
+			ID:           strconv.Itoa(i + 1),
 			VisibleAfter: time.Duration(random.Int64N(int64(10 * time.Second))),
 			RunsFor:      time.Duration(float64(2*time.Second) * math.Pow(3600, random.Float64())),
 			Shape:        shapes[random.IntN(len(shapes))],
@@ -84,12 +84,12 @@ func newCrowd(count int) *crowd {
 		case n < 75:
 			j.Hangs, j.want = true, event.StateExpired
 		}
-		c.jobs[id] = j
+		c.jobs[j.ID] = j
 	}
 	return c
 }
 
-func (c *crowd) begin(id int64) {
+func (c *crowd) begin(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.alive++
@@ -100,8 +100,7 @@ func (c *crowd) begin(id int64) {
 func (c *crowd) end(d event.Detail) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	id, _ := strconv.ParseInt(d.JobID, 10, 64)
-	j := c.jobs[id]
+	j := c.jobs[d.JobID]
 	if d.State == "RefreshFailed" && d.Reason == "" {
 		d.State += " without its reason"
 	}
@@ -115,10 +114,9 @@ func (c *crowd) end(d event.Detail) {
 // Describe takes 20 to 300 ms, and one in 200 takes 5 s. The request reaches the
 // cluster at any moment of that time.
 func (c *crowd) Describe(_ context.Context, _ string, job milvus.Ref) (milvus.Job, error) {
-	id, _ := strconv.ParseInt(job.ID, 10, 64)
 	there, back := c.way()
 	time.Sleep(there)
-	found, err := c.answer(id)
+	found, err := c.answer(job.ID)
 	time.Sleep(back)
 	return found, err
 }
@@ -134,7 +132,7 @@ func (c *crowd) way() (there, back time.Duration) {
 	return there, takes - there
 }
 
-func (c *crowd) answer(id int64) (milvus.Job, error) {
+func (c *crowd) answer(id string) (milvus.Job, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, j := time.Now(), c.jobs[id]
@@ -148,7 +146,7 @@ func (c *crowd) answer(id int64) (milvus.Job, error) {
 	age := now.Sub(j.began)
 	state, progress, found := j.At(age)
 	if !found {
-		return milvus.Job{}, &milvus.Error{Kind: milvus.NotFound, Message: fmt.Sprintf("refresh job %d not found", id)}
+		return milvus.Job{}, &milvus.Error{Kind: milvus.NotFound, Message: fmt.Sprintf("refresh job %s not found", id)}
 	}
 	answer := milvus.Job{State: state, Outcome: milvus.ExternalCollection.Outcome(state), Progress: &progress, StartTime: j.began}
 	answer.Unexplained = answer.Terminal() && age < j.EndsAt()

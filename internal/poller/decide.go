@@ -50,7 +50,7 @@ func (a Answer) answered() bool { return a.Failure == nil && !a.NotReached }
 func (a Answer) ended() bool { return a.answered() && a.Job.Terminal() }
 
 // failed reports whether there is a Failure of that kind.
-func (a Answer) failed(kind milvus.Kind) bool { return a.Failure != nil && a.Failure.Kind == kind }
+func (a Answer) failed(kind milvus.ErrorKind) bool { return a.Failure != nil && a.Failure.Kind == kind }
 
 // Action is what becomes of a message.
 type Action string

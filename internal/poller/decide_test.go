@@ -39,7 +39,7 @@ var (
 	}}
 )
 
-func fault(kind milvus.Kind) Answer {
+func fault(kind milvus.ErrorKind) Answer {
 	return Answer{Failure: &milvus.Error{Kind: kind, Message: "the cluster's words", Status: 200, Code: 7}}
 }
 

@@ -3,7 +3,6 @@ package poller_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -70,7 +69,7 @@ func TestUnderLoadTheLimitHoldsAndNoJobStarves(t *testing.T) {
 				}
 				for id, j := range c.jobs {
 					if len(j.ends) != 1 || j.ends[0] != j.want {
-						t.Errorf("job %d: terminal events %q, want one: %s", id, j.ends, j.want)
+						t.Errorf("job %s: terminal events %q, want one: %s", id, j.ends, j.want)
 					}
 				}
 				if left, dead := s.queues.Depth(s.JobQueueUrl), s.queues.Depth(s.DeadLetterQueueUrl); left+dead > 0 {
@@ -151,7 +150,7 @@ func (s *stack) run(t *testing.T, c *crowd, within time.Duration) {
 	go func() {
 		for id := range c.jobs {
 			c.begin(id)
-			s.queues.Send(s.JobQueueUrl, fmt.Sprint(id), 0)
+			s.queues.Send(s.JobQueueUrl, id, 0)
 			time.Sleep(within / time.Duration(len(c.jobs)))
 		}
 	}()

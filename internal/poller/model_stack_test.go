@@ -39,7 +39,8 @@ type model struct {
 
 	queue     []*modelMessage
 	dead      []modelLetter
-	published map[string][]string // the states of a watch's terminal events
+	published map[string][]string       // the states of a watch's terminal events
+	kinds     map[string]milvus.JobKind // that of the last of them
 	// count numbers the messages. SQS's clock is off by skew, and the functions'
 	// behind it by behind.
 	count        int
@@ -67,7 +68,7 @@ func (m *modelMessage) watchID() string {
 }
 
 func newModel(progress bool) *model {
-	m := &model{began: time.Now(), progress: progress, published: map[string][]string{}}
+	m := &model{began: time.Now(), progress: progress, published: map[string][]string{}, kinds: map[string]milvus.JobKind{}}
 	for i := range m.pollers {
 		m.restart(i)
 	}
@@ -80,7 +81,7 @@ func (m *model) restart(i int) {
 	s.Deadline, s.Grace, s.PublishProgress = 20*time.Minute, time.Minute, m.progress
 	m.pollers[i] = &Poller{
 		Settings: s, JobQueueURL: jobQueue, DeadLetterQueueURL: deadLetterQueue, JobKind: milvus.ExternalCollection, EventBusName: "bus", EventSource: "refresh-poller",
-		Cluster: fakeCluster(m.describe),
+		Cluster: modelCluster{m},
 		Tokens:  fakeTokens(func(context.Context, time.Time) (string, error) { return "token", nil }),
 		SQS:     modelSQS{m}, EventBridge: modelBus{m},
 		Limiter: limiter.New(1000), // jobs are not reached while a throttled answer holds it
@@ -90,15 +91,15 @@ func (m *model) restart(i int) {
 
 // ends returns the state in which the cluster has a job end: the jobs 1 and 2 never
 // do, and 3 is never found.
-func ends(job int64) string {
-	if job <= 3 {
-		return ""
-	}
-	return []string{"RefreshCompleted", "RefreshFailed"}[job%2]
+func ends(job int) string {
+	return []string{"", "", "", "RefreshCompleted", "RefreshFailed", "CANCELED"}[job-1]
 }
 
-func (m *model) describe(ctx context.Context, _ string, id int64) (milvus.Job, error) {
-	age, fault := time.Since(m.began), m.faults.describe(id)
+type modelCluster struct{ m *model }
+
+func (c modelCluster) Describe(ctx context.Context, _ string, ref milvus.Ref) (milvus.Job, error) {
+	m, job := c.m, slices.Index(modelJobs, ref)+1
+	age, fault := time.Since(m.began), m.faults.describe(job)
 	// The order in which goroutines run must not tell: the describes start
 	// together, and a throttled answer comes before the others.
 	if fault == "throttled" {
@@ -114,16 +115,16 @@ func (m *model) describe(ctx context.Context, _ string, id int64) (milvus.Job, e
 		panic("a bug")
 	case "":
 	default:
-		return milvus.Job{}, &milvus.Error{Kind: milvus.Kind(fault), Message: "a fault"}
+		return milvus.Job{}, &milvus.Error{Kind: milvus.ErrorKind(fault), Message: "a fault"}
 	}
-	if id == 3 {
+	if job == 3 {
 		return milvus.Job{}, &milvus.Error{Kind: milvus.NotFound, Message: "no such job"}
 	}
-	job := milvus.Job{State: "RefreshInProgress", Progress: new(int(max(age, 0).Seconds()) % 100)}
-	if end := ends(id); end != "" && age > time.Duration(id)*time.Minute {
-		job.State, job.Outcome = end, milvus.ExternalCollection.Outcome(end)
+	found := milvus.Job{State: "runs", Progress: new(int(max(age, 0).Seconds()) % 100)}
+	if end := ends(job); end != "" && age > time.Duration(job)*time.Minute {
+		found.State, found.Outcome = end, ref.Kind.Outcome(end)
 	}
-	return job, nil
+	return found, nil
 }
 
 // enqueue returns the id of the message.
@@ -259,7 +260,7 @@ func (b modelBus) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _
 		}
 		out.Entries = append(out.Entries, eventtypes.PutEventsResultEntry{})
 		if d := detailOf(e); effect && d.Terminal {
-			b.m.published[d.Watch.ID] = append(b.m.published[d.Watch.ID], d.State)
+			b.m.published[d.Watch.ID], b.m.kinds[d.Watch.ID] = append(b.m.published[d.Watch.ID], d.State), d.Kind
 		}
 	}
 	return out, err

@@ -12,9 +12,14 @@ import (
 	"pgregory.net/rapid"
 
 	"refresh-poller/internal/event"
+	"refresh-poller/internal/milvus"
 )
 
-const modelJobs = 6
+// modelJobs are numbered from 1. Two have the same id.
+var modelJobs = []milvus.Ref{
+	{Kind: milvus.ExternalCollection, ID: "1"}, {Kind: "import", ID: "1"}, {Kind: milvus.ExternalCollection, ID: "3"},
+	{Kind: milvus.ExternalCollection, ID: "4"}, {Kind: milvus.ExternalCollection, ID: "5"}, {Kind: "cloud", ID: "job-6"},
+}
 
 // faults are those of one invocation.
 type faults struct {
@@ -36,11 +41,11 @@ type callFaults struct {
 
 var errModel = errors.New("the call failed")
 
-func (f faults) describe(id int64) string {
+func (f faults) describe(job int) string {
 	if f.Describes == nil {
 		return ""
 	}
-	return f.Describes[id-1]
+	return f.Describes[job-1]
 }
 
 // of says whether a call has an effect, which entries it refuses, and what it
@@ -73,7 +78,7 @@ func drawFaults(t *rapid.T) faults {
 	return faults{
 		Crash:     rapid.Bool().Draw(t, "crash"),
 		Again:     rapid.Bool().Draw(t, "again"),
-		Describes: rapid.SliceOfN(describe, modelJobs, modelJobs).Draw(t, "describes"),
+		Describes: rapid.SliceOfN(describe, len(modelJobs), len(modelJobs)).Draw(t, "describes"),
 		Send:      call.Draw(t, "send"), Reject: call.Draw(t, "reject"), Put: call.Draw(t, "put"),
 	}
 }
@@ -95,7 +100,7 @@ func TestNoScheduleLosesAWatch(t *testing.T) {
 // check fails the test if a watch is neither in the queue nor ended, or ended as
 // the cluster never said, or if a bad message is nowhere. accepted has the jobs by
 // watch.
-func (m *model) check(t *rapid.T, accepted map[string]int64, bad []string) {
+func (m *model) check(t *rapid.T, accepted map[string]int, bad []string) {
 	watches, bodies := map[string]bool{}, map[string]bool{}
 	for _, msg := range m.queue {
 		watches[msg.watchID()], bodies[msg.body] = true, true
@@ -112,8 +117,8 @@ func (m *model) check(t *rapid.T, accepted map[string]int64, bad []string) {
 			t.Fatalf("watch %s is lost", id)
 		}
 		for _, state := range states {
-			if state != ends(job) && state != event.StateExpired && state != event.StateNotFound {
-				t.Fatalf("watch %s of job %d ended as %s", id, job, state)
+			if state != ends(job) && state != event.StateExpired && state != event.StateNotFound || m.kinds[id] != modelJobs[job-1].Kind {
+				t.Fatalf("watch %s of job %d ended as %s of a job of %s", id, job, state, m.kinds[id])
 			}
 		}
 	}
@@ -130,16 +135,19 @@ func runModel(t *rapid.T) {
 	steady := rapid.Bool().Draw(t, "steady")          // no clock jumps
 	// Of few watches, two messages of one come together more often.
 	most := rapid.SampledFrom([]int{1, 2, 20}).Draw(t, "most watches")
-	accepted, bad := map[string]int64{}, []string{}
+	accepted, bad := map[string]int{}, []string{}
 	t.Repeat(map[string]func(*rapid.T){
 		"enqueue": func(t *rapid.T) {
 			if len(accepted) == most {
 				t.Skip("there are enough watches")
 			}
-			job := rapid.Int64Range(1, modelJobs).Draw(t, "job")
-			body := fmt.Sprint(job)
+			job := rapid.IntRange(1, len(modelJobs)).Draw(t, "job")
+			ref := modelJobs[job-1]
+			body := fmt.Sprintf(`{"jobId":%q,"kind":%q}`, ref.ID, ref.Kind)
 			if rapid.Bool().Draw(t, "short") {
-				body = fmt.Sprintf(`{"jobId":%s,"deadlineSeconds":90}`, body)
+				body = body[:len(body)-1] + `,"deadlineSeconds":90}`
+			} else if ref.Kind == milvus.ExternalCollection {
+				body = ref.ID
 			}
 			accepted[m.enqueue(body, 0)] = job
 		},

@@ -18,7 +18,7 @@ func TestWhatBecomesOfARefusal(t *testing.T) {
 		rotated bool
 		reading time.Duration // of the secret, the second time
 		second  error
-		want    milvus.Kind
+		want    milvus.ErrorKind
 		asked   int
 	}{
 		"read anew in time, and refused again": {false, 11 * time.Second, refused, milvus.Refused, 2},
@@ -61,7 +61,7 @@ func TestWhatBecomesOfARefusal(t *testing.T) {
 				if _, err := h.Handle(ctx, batchOf("1")); err != nil {
 					t.Fatal(err)
 				}
-				errors := "DescribeErrors" + map[milvus.Kind]string{milvus.Refused: "Refused", milvus.Temporary: "Temporary", milvus.NotFound: "NotFound"}[tt.want]
+				errors := "DescribeErrors" + map[milvus.ErrorKind]string{milvus.Refused: "Refused", milvus.Temporary: "Temporary", milvus.NotFound: "NotFound"}[tt.want]
 				if line := h.lastMeasured(t); line[errors] != 1.0 || asked != tt.asked {
 					t.Errorf("measured %v after %d describes, want %s after %d", line, asked, errors, tt.asked)
 				}

@@ -63,3 +63,38 @@ func BenchmarkSourceHostile(b *testing.B) {
 		}
 	}
 }
+
+// As above. A cluster knows the credential, and can come close to it everywhere.
+func BenchmarkValuesHostile(b *testing.B) {
+	const largest = 16 << 10 // of a text that is gone through
+	key := "9f8e7d6c5b4a39281706f5e4d3c2b1a098765432"
+	credentials := map[string]string{
+		"a key":                     key,
+		"a key of two letters":      "abbabaabbaababbabaababbaabbabaabbaababbaabbabaab",
+		"a task token":              strings.Repeat(key, 50) + "=",
+		"a password of escapes":     `root:"'<>&%+\/ö‹🔑"'<>&%+\/ö‹🔑"'<>&%+\/ö‹🔑`,
+		"a password of backslashes": `root:` + strings.Repeat(`\`, 64),
+	}
+	for name, credential := range credentials {
+		texts := map[string]string{
+			"ordinary":            "refresh job 449503829274509313 not found; ",
+			"all but one letter":  credential[5:min(20, len(credential))],
+			"the credential":      credential + ",",
+			"its escapes but one": strings.Repeat(`\u0022\u0027\u003c\u003e\u0026\u0025`, 2)[:8*6],
+			"backslashes":         `\`,
+			"percents":            "%25",
+			"its first letter":    credential[:1],
+		}
+		for text, unit := range texts {
+			for _, size := range []int{largest / 16, largest} {
+				b.Run(fmt.Sprintf("%s/%s/%d", name, text, size), func(b *testing.B) {
+					text := strings.Repeat(unit, size/len(unit))
+					b.SetBytes(int64(size))
+					for b.Loop() {
+						Values(text, credential)
+					}
+				})
+			}
+		}
+	}
+}

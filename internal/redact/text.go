@@ -61,7 +61,7 @@ func pairs(s string) string {
 		// but values don't overlap; and no key reaches back over the last
 		// separator. Both keep this linear.
 		if value >= done && endsInSecretKey(s[pos:sep]) {
-			if start, end := valueSpan(s[value:]); start < end {
+			if start, end := valueSpan(s[value:]); start < end && !isWord(s[pos:sep], s[value+start:value+end]) {
 				out.WriteString(s[done:value+start] + mask)
 				done = value + end
 			}
@@ -87,6 +87,13 @@ func endsInSecretKey(before string) bool {
 		return secretKey(word + name)
 	}
 	return false
+}
+
+// isWord reports whether a value is a word of a sentence, as in "invalid signature:
+// parent certificate cannot sign" (crypto/x509). A signature is not of small letters
+// only.
+func isWord(before, value string) bool {
+	return strings.HasSuffix(before, " signature") && strings.Trim(value, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 func cutLastWord(s string) (before, word string) {

@@ -89,19 +89,13 @@ func gone(err error) bool {
 	return timedOut || unknown || invalid
 }
 
-// piece is how many bytes of a token may be seen: too few to be of use, and too
-// many to stand in a text by chance.
-const piece = 16
-
 // without takes the token out of a text of Step Functions, which repeats the
-// value of a field that it finds invalid, maybe cut short. Then nothing of the
-// text is left.
+// value of a field that it finds invalid. Where that is cut short, or in another
+// form, nothing of the text is left.
 func without(token, text string) string {
-	text = redact.Values(text, token)
-	for i := range len(token) - piece + 1 {
-		if strings.Contains(text, token[i:i+piece]) {
-			return "an error that repeats the task token"
-		}
+	text = strings.ReplaceAll(text, token, redact.Values(token, token))
+	if redact.Values(text, token) != text {
+		return "an error that repeats the task token"
 	}
 	return text
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/leak"
 )
 
 // call is one request of the SDK, as Step Functions gets it.
@@ -182,12 +184,37 @@ func TestTheTokenIsInNoLineAndNoError(t *testing.T) {
 				if err := h.Handle(t.Context(), about(end("RefreshFailed")+waiting)); err != nil {
 					said = err.Error()
 				}
-				for i := range len(taskToken) - piece + 1 {
-					if p := taskToken[i : i+piece]; strings.Contains(said+h.log.String(), p) {
-						t.Fatalf("%q is in %s, %s", p, said, h.log.String())
-					}
+				if leak.Find(said+h.log.String(), taskToken) != nil {
+					t.Fatalf("the token is in %s, %s", said, h.log.String())
 				}
 			})
 		}
+	}
+}
+
+// 16 characters of a token are too many to stand in a text by chance.
+func TestOfATextThatRepeatsAPieceOfTheTokenNothingIsLeft(t *testing.T) {
+	const gone = "an error that repeats the task token"
+	last := len(taskToken)
+	escaped, _ := json.Marshal(strings.ReplaceAll(taskToken, "+", "<"))
+	tests := map[string]struct{ token, text, want string }{
+		"the token":               {taskToken, "Value '" + taskToken + "' at 'taskToken'", "Value '***' at 'taskToken'"},
+		"the token, escaped":      {strings.ReplaceAll(taskToken, "+", "<"), "Value " + string(escaped) + " at 'taskToken'", gone},
+		"its first 16 characters": {taskToken, "Value '" + taskToken[:16] + "…' at 'taskToken'", gone},
+		"its first 15":            {taskToken, "Value '" + taskToken[:15] + "…' at 'taskToken'", "Value '" + taskToken[:15] + "…' at 'taskToken'"},
+		"16 in its middle":        {taskToken, taskToken[30:46], gone},
+		"15 in its middle":        {taskToken, taskToken[30:45], taskToken[30:45]},
+		"its last 16":             {taskToken, taskToken[last-16:], gone},
+		"its last 15":             {taskToken, taskToken[last-15:], taskToken[last-15:]},
+		"the token, and 16 of it": {taskToken, taskToken + " " + taskToken[1:17], gone},
+		"a token of one letter":   {"e", "Rate exceeded", "Rate exceeded"},
+		"a text without it":       {taskToken, "Rate exceeded", "Rate exceeded"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := without(tt.token, tt.text); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
 	}
 }

@@ -29,7 +29,7 @@ type entry struct {
 	state    string
 	progress int
 	// kind and fault say how the poll failed, reason why it ended as it did.
-	kind          milvus.Kind
+	kind          milvus.ErrorKind
 	fault, reason string
 	// delay is until the next poll, if the watch hasn't ended.
 	delay time.Duration
@@ -57,7 +57,7 @@ func read(record slog.Record) entry {
 		case "progress":
 			e.progress = int(a.Value.Int64())
 		case "errorKind":
-			e.kind = milvus.Kind(Printable(a.Value.String()))
+			e.kind = milvus.ErrorKind(Printable(a.Value.String()))
 		case "error":
 			e.fault = Printable(a.Value.String())
 		case "reason":
@@ -78,7 +78,7 @@ var (
 		event.StateNotFound: "not found",
 		event.StateExpired:  "expired",
 	}
-	kindWords = map[milvus.Kind]string{
+	kindWords = map[milvus.ErrorKind]string{
 		milvus.NotFound:  "not found yet",
 		milvus.Temporary: "unavailable",
 	}

@@ -28,7 +28,7 @@ type Screen struct {
 	size func() (width, height int)
 
 	mu    sync.Mutex
-	hints map[milvus.Kind]string
+	hints map[milvus.ErrorKind]string
 	// bars is nil in plain mode, and after Close.
 	bars *bars
 	// hold keeps events back that would tear the bars apart.
@@ -90,7 +90,7 @@ func readable(null *os.File) bool {
 }
 
 func inLines(out, notes io.Writer) *Screen {
-	return &Screen{begun: time.Now(), events: out, notes: notes, hints: map[milvus.Kind]string{}}
+	return &Screen{begun: time.Now(), events: out, notes: notes, hints: map[milvus.ErrorKind]string{}}
 }
 
 // onTerminal returns a screen with bars. It holds the events back to its end
@@ -122,7 +122,7 @@ func (s *Screen) Passing() {
 
 // Hint has text shown the first time that a poll fails with kind while the job
 // has not been seen yet: then something may be wrong with how it was asked for.
-func (s *Screen) Hint(kind milvus.Kind, text string) {
+func (s *Screen) Hint(kind milvus.ErrorKind, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hints[kind] = text

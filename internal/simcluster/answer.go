@@ -104,18 +104,17 @@ func Redirect(url string) Answer {
 }
 
 // WrongJob is a success that describes the job with this id, whichever was
-// asked for.
-func WrongJob(id int64) Answer {
-	return success(description{JobID: id, State: InProgress})
+// asked for, under the keys of every kind.
+func WrongJob(id string) Answer {
+	return success(map[string]any{"jobId": bare(id), "state": InProgress, "status": "IN_PROGRESS"})
 }
 
-func success(d description) Answer {
-	d.ExternalSpec = externalSpec
-	return envelope(map[string]any{"code": 0, "data": d})
+func success(description any) Answer {
+	return envelope(map[string]any{"code": 0, "data": description})
 }
 
 func envelope(fields map[string]any) Answer {
-	body, _ := json.Marshal(fields) // can't fail: numbers, strings and a description
+	body, _ := json.Marshal(fields) // can't fail: numbers and strings
 	return Answer{Body: string(body)}
 }
 
@@ -125,8 +124,10 @@ func (a Answer) honest() Answer {
 	switch a.code {
 	case 0:
 		return a
-	case codeNotFound, codeBadJSON, codeMissing:
+	case codeInvalid, codeBadJSON, codeMissing:
 		return a.withStatus(http.StatusBadRequest)
+	case codeNoCloudJob:
+		return a.withStatus(http.StatusNotFound)
 	case codeNotAuthenticated, codeUnauthenticated:
 		return a.withStatus(http.StatusUnauthorized)
 	case codeNotPermitted:

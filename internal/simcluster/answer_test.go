@@ -30,13 +30,13 @@ func TestAFaultIsAnsweredAsScripted(t *testing.T) {
 		"code 1400 comes with HTTP 200":          {NotAuthenticated(), 200, "", `"code":1400,"message":"not authenticated"`},
 		"a gateway's page is HTML":               {GatewayPage(), 502, "Content-Type: text/html", "<html>"},
 		"a redirect has a location":              {Redirect("https://elsewhere.test/"), 307, "Location: https://elsewhere.test/", ""},
-		"a wrong job is a success of another id": {WrongJob(9), 200, "", `"code":0,"data":{"jobId":9,`},
+		"a wrong job is a success of another id": {WrongJob("9"), 200, "", `"code":0,"data":{"jobId":9,`},
 		"a literal answer is sent as it is":      {Answer{Status: 500, Header: http.Header{"X-A": {"b"}}, Body: "oops"}, 500, "X-A: b", "oops"},
 		"the zero answer is an empty HTTP 200":   {Answer{}, 200, "", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, _ := newCluster(Options{}, Job{ID: 1, Faults: []Answer{tt.fault}})
+			c, _ := newCluster(Options{}, Job{ID: "1", Faults: []Answer{tt.fault}})
 			w := post(c, `{"jobId":1}`)
 			key, value, _ := strings.Cut(tt.header, ": ")
 			if w.Code != tt.status || w.Header().Get(key) != value || !strings.Contains(w.Body.String(), tt.body) {
@@ -48,7 +48,7 @@ func TestAFaultIsAnsweredAsScripted(t *testing.T) {
 
 func TestACompressedAnswerIsUnpackedToWhatItWas(t *testing.T) {
 	plain := RateLimited(time.Second)
-	c, _ := newCluster(Options{}, Job{ID: 1, Faults: []Answer{Gzipped(plain)}})
+	c, _ := newCluster(Options{}, Job{ID: "1", Faults: []Answer{Gzipped(plain)}})
 	w := post(c, `{"jobId":1}`)
 	unpacked, err := gzip.NewReader(w.Body)
 	if err != nil {
@@ -88,7 +88,7 @@ func TestHonestStatusesGoByTheCode(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, _ := newCluster(Options{HonestStatuses: true}, Job{ID: 1, Faults: tt.faults})
+			c, _ := newCluster(Options{HonestStatuses: true}, Job{ID: "1", Faults: tt.faults})
 			if got := post(c, tt.body).Code; got != tt.status {
 				t.Errorf("HTTP %d, want %d", got, tt.status)
 			}
@@ -98,7 +98,7 @@ func TestHonestStatusesGoByTheCode(t *testing.T) {
 
 func TestFaultsComeInOrderOnceEachAndWhenTheirTimeHasCome(t *testing.T) {
 	faults := append(slices.Repeat([]Answer{{Status: 500}}, 2), Answer{After: 5 * time.Second, Status: 503}, Answer{Status: 504})
-	c, clk := newCluster(Options{}, Job{ID: 1, NeverVisible: true, Faults: faults})
+	c, clk := newCluster(Options{}, Job{ID: "1", NeverVisible: true, Faults: faults})
 	ask := func(n int) (statuses []int) {
 		for range n {
 			statuses = append(statuses, post(c, `{"jobId":1}`).Code)
@@ -117,10 +117,10 @@ func TestFaultsComeInOrderOnceEachAndWhenTheirTimeHasCome(t *testing.T) {
 }
 
 func TestADroppedConnectionGivesTheClientAnError(t *testing.T) {
-	c, _ := newCluster(Options{}, Job{ID: 1, Faults: []Answer{{Drop: true}}})
+	c, _ := newCluster(Options{}, Job{ID: "1", Faults: []Answer{{Drop: true}}})
 	server := httptest.NewServer(c)
 	defer server.Close()
-	r, _ := http.NewRequest("POST", server.URL+Path, strings.NewReader(`{"jobId":1}`))
+	r, _ := http.NewRequest("POST", server.URL+refreshPath, strings.NewReader(`{"jobId":1}`))
 	r.Header.Set("Authorization", "Bearer key")
 	if response, err := server.Client().Do(r); err == nil {
 		response.Body.Close()
@@ -130,10 +130,10 @@ func TestADroppedConnectionGivesTheClientAnError(t *testing.T) {
 
 func TestAStalledAnswerLastsUntilTheClientGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := newCluster(Options{}, Job{ID: 1, Faults: []Answer{{Stall: true}}})
+		c, _ := newCluster(Options{}, Job{ID: "1", Faults: []Answer{{Stall: true}}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		r := httptest.NewRequestWithContext(ctx, "POST", Path, strings.NewReader(`{"jobId":1}`))
+		r := httptest.NewRequestWithContext(ctx, "POST", refreshPath, strings.NewReader(`{"jobId":1}`))
 		r.Header.Set("Authorization", "Bearer key")
 		start, w := time.Now(), httptest.NewRecorder()
 		c.ServeHTTP(w, r)

@@ -1,25 +1,22 @@
-// Package simcluster is a simulated Milvus cluster: it serves the endpoint
-// that describes external collection refresh jobs, with the delays, the odd
-// progress and the failures of a real one, over jobs that run by a clock
-// instead of by work.
+// Package simcluster is a simulated Milvus cluster, with Zilliz Cloud's control
+// plane: it serves the endpoints that describe jobs of each kind, with the
+// delays, the odd progress and the failures of real ones, over jobs that run by
+// a clock instead of by work.
 //
 // Here live the jobs and their course, the answers and faults, the rate limit,
-// and the counts of what was asked. The client of that endpoint does not: the
+// and the counts of what was asked. The client of those endpoints does not: the
 // two share no code on purpose, so that a mistake in one shows against the
 // other. Nor does anything that listens; Cluster is an http.Handler.
 package simcluster
 
 import (
+	"cmp"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
 	"time"
 )
-
-// Path is the one route served, for POST; any other is HTTP 404.
-const Path = "/v2/vectordb/jobs/external_collection/describe"
 
 // Codes of failures, and the words Milvus has for them
 // (pkg/util/merr/errors.go).
@@ -28,20 +25,24 @@ const (
 	codeUnavailable      = 2
 	codeRequestLimit     = 4
 	codeRateLimit        = 8
-	codeNotFound         = 1100
+	codeInvalid          = 1100 // that of a refresh that is not found, too
 	codeNotAuthenticated = 1400
 	codeNotPermitted     = 1401
 	codeUnauthenticated  = 1800
 	codeBadJSON          = 1801
 	codeMissing          = 1802
 	codeThrottled        = 1807
+	codeImport           = 2101 // 2100 of servers before ErrImportSysFailed
 	codeCanceled         = 10000
 	codeTimeout          = 10001
+	codeNoCloudJob       = 90404 // Zilliz Cloud documents none
 
 	msgNotAuthenticated = "not authenticated"
 	msgUnauthenticated  = "user hasn't authenticated"
 	msgBadJSON          = "can only accept json format request"
 	msgMissing          = "missing required parameters"
+	msgInvalid          = "invalid parameter"
+	msgImport           = "importing data failed on server side"
 	msgThrottled        = "request is rejected by limiter"
 	msgTimeout          = "request timeout"
 )
@@ -64,7 +65,7 @@ type Options struct {
 	// status that goes with the code instead of 200, as Milvus does with
 	// proxy.http.standardErrorStatus.
 	HonestStatuses bool
-	// Retention is how long a finished job is still found. 0 = 24 h.
+	// Retention is how long a finished job is still found. 0 = as its kind's is.
 	Retention time.Duration
 	// Now is the clock that jobs and the rate limit go by. nil = time.Now.
 	// It is called with the cluster locked, so it must not call the cluster.
@@ -75,14 +76,14 @@ type Options struct {
 type Cluster struct {
 	mu     sync.Mutex // guards all below; of opts, Token alone changes
 	opts   Options
-	jobs   map[int64]*submission
+	jobs   map[Ref]*submission
 	recent window
 	counts Counts
 }
 
 // Counts says what a cluster was asked since it was made.
 type Counts struct {
-	// Describes is all requests to Path, however they were answered.
+	// Describes is all requests for a job, however they were answered.
 	Describes int
 	// Refused were sent without the right token, Throttled exceeded
 	// Options.RequestsPerSecond. The rest were accepted.
@@ -90,8 +91,8 @@ type Counts struct {
 	// PeakPerSecond is the most requests accepted in any one second, wherever
 	// that second begins.
 	PeakPerSecond int
-	// PerJob is the accepted describes of each job added, by its id.
-	PerJob map[int64]int
+	// PerJob is the accepted describes of each job added.
+	PerJob map[Ref]int
 }
 
 // New returns a cluster without jobs.
@@ -99,10 +100,7 @@ func New(opts Options) *Cluster {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	if opts.Retention == 0 {
-		opts.Retention = 24 * time.Hour
-	}
-	return &Cluster{opts: opts, jobs: make(map[int64]*submission)}
+	return &Cluster{opts: opts, jobs: make(map[Ref]*submission)}
 }
 
 // SetToken makes token the only one accepted, from the next request on.
@@ -112,11 +110,11 @@ func (c *Cluster) SetToken(token string) {
 	c.opts.Token = token
 }
 
-// Add submits a job now. One with the same id is replaced, its count too.
+// Add submits a job now. One of the same kind and id is replaced, its count too.
 func (c *Cluster) Add(job Job) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.jobs[job.ID] = &submission{Job: job, at: c.opts.Now()}
+	c.jobs[job.Ref()] = &submission{Job: job, at: c.opts.Now()}
 }
 
 // Counts returns the counts so far.
@@ -124,22 +122,26 @@ func (c *Cluster) Counts() Counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	counts := c.counts
-	counts.PerJob = make(map[int64]int, len(c.jobs))
-	for id, job := range c.jobs {
-		counts.PerJob[id] = job.describes
+	counts.PerJob = make(map[Ref]int, len(c.jobs))
+	for ref, job := range c.jobs {
+		counts.PerJob[ref] = job.describes
 	}
 	return counts
 }
 
 // ServeHTTP answers one request as a real server would.
 func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != Path || r.Method != http.MethodPost {
+	kind, id, known := route(r)
+	if !known {
 		http.NotFound(w, r) // Milvus has no 405
 		return
 	}
-	// Read ahead of the lock: a slow client must not hold up the others.
-	id, rejection := readJobID(http.MaxBytesReader(w, r.Body, maxRequestBytes))
-	a := c.answer(r.Header.Get("Authorization"), id, rejection)
+	var rejection *Answer
+	if id == "" {
+		// Read ahead of the lock: a slow client must not hold up the others.
+		id, rejection = kind.readBody(http.MaxBytesReader(w, r.Body, maxRequestBytes))
+	}
+	a := c.answer(r.Header.Get("Authorization"), Ref{kind, id}, rejection)
 	if c.opts.HonestStatuses {
 		a = a.honest()
 	}
@@ -149,7 +151,7 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answer decides on one request: the token is checked first, then the rate
 // limit, as a gateway does that ahead of the server, then the parameters.
 // A rejection means there is no id.
-func (c *Cluster) answer(authorization string, id int64, rejection *Answer) Answer {
+func (c *Cluster) answer(authorization string, ref Ref, rejection *Answer) Answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.opts.Now()
@@ -166,33 +168,28 @@ func (c *Cluster) answer(authorization string, id int64, rejection *Answer) Answ
 	if rejection != nil {
 		return *rejection
 	}
-	if job, ok := c.jobs[id]; ok {
-		return job.answer(now, c.opts.Retention)
+	row := kinds[ref.Kind]
+	if job, ok := c.jobs[ref]; ok {
+		return job.answer(row, now, cmp.Or(c.opts.Retention, row.retention))
 	}
-	return notFound(id)
+	return row.missing(ref.ID)
 }
 
-// readJobID reads a request's body. Where that fails, it returns the answer
-// that says so. A number is decoded straight into an int64: an id above 2^53
-// stays exact, and text, fractions and exponents are refused.
-func readJobID(body io.Reader) (int64, *Answer) {
-	var request struct {
-		JobID int64 `json:"jobId"`
-	}
+// readBody reads the id in a request's body. Where that fails, it returns the
+// answer that says so.
+func (k Kind) readBody(body io.Reader) (id string, rejection *Answer) {
+	var request struct{ JobID json.RawMessage }
 	text, err := io.ReadAll(body)
 	if err == nil {
 		err = json.Unmarshal(text, &request)
 	}
-	var rejection Answer
 	switch {
 	case err != nil:
-		rejection = Failure(codeBadJSON, fmt.Sprintf("%s, error: %v", msgBadJSON, err))
-	case request.JobID <= 0:
-		rejection = Failure(codeMissing, msgMissing+", error: jobId is required, above 0")
-	default:
-		return request.JobID, nil
+		return "", badJSON(err)
+	case request.JobID == nil:
+		return "", missingID()
 	}
-	return 0, &rejection
+	return kinds[k].readID(request.JobID)
 }
 
 // window holds when the requests of the last second were accepted, oldest

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -32,16 +31,26 @@ func newCluster(opts Options, jobs ...Job) (*Cluster, *clock) {
 	return c, clk
 }
 
+func refresh(id string) Ref { return Ref{ExternalCollection, id} }
+
 func post(c *Cluster, body string) *httptest.ResponseRecorder {
 	return postAs(c, "Bearer key", body)
 }
 
 func postAs(c *Cluster, authorization, body string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader(body))
+	r := httptest.NewRequest(http.MethodPost, refreshPath, strings.NewReader(body))
 	r.Header.Set("Authorization", authorization)
 	w := httptest.NewRecorder()
 	c.ServeHTTP(w, r)
 	return w
+}
+
+const refreshPath = "/v2/vectordb/jobs/external_collection/describe"
+
+// description is some of what is shown of a refresh.
+type description struct {
+	State     string
+	StartTime int64
 }
 
 // describe returns the code and the data of an answer to a describe of job id.
@@ -103,7 +112,10 @@ func TestAnswersToRequestsThatNameNoKnownJob(t *testing.T) {
 }
 
 func TestOtherRoutesAndMethodsAreHTTP404AndNotCounted(t *testing.T) {
-	for _, request := range []string{"GET " + Path, "POST /", "POST " + Path + "/", "POST /v2/vectordb/jobs/import/describe"} {
+	for _, request := range []string{
+		"GET " + refreshPath, "POST /", "POST " + refreshPath + "/", "POST /v2/vectordb/jobs/compaction/describe", "GET /v2/vectordb/jobs/import/describe",
+		"POST /v2/jobs/job-1", "GET /v2/jobs/", "GET /v2/jobs", "GET /v2/jobs/job-1/", "GET /v2/jobs/a/b", "GET /v2/jobs/a%2Fb", "GET /v3/jobs/job-1",
+	} {
 		t.Run(request, func(t *testing.T) {
 			c, _ := newCluster(Options{})
 			method, path, _ := strings.Cut(request, " ")
@@ -128,7 +140,7 @@ func TestARotatedTokenReplacesTheOldOne(t *testing.T) {
 }
 
 func TestTheRateLimitHoldsInAnyOneSecond(t *testing.T) {
-	c, clk := newCluster(Options{RequestsPerSecond: 2}, Job{ID: 1})
+	c, clk := newCluster(Options{RequestsPerSecond: 2}, Job{ID: "1"})
 	start := clk.now
 	for _, step := range []struct {
 		at   time.Duration
@@ -146,14 +158,14 @@ func TestTheRateLimitHoldsInAnyOneSecond(t *testing.T) {
 			t.Errorf("after %v: code %d, want %d", step.at, code, step.code)
 		}
 	}
-	want := Counts{Describes: 6, Throttled: 2, PeakPerSecond: 2, PerJob: map[int64]int{1: 4}}
+	want := Counts{Describes: 6, Throttled: 2, PeakPerSecond: 2, PerJob: map[Ref]int{refresh("1"): 4}}
 	if diff := cmp.Diff(want, c.Counts()); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
 
 func TestCountsTellWhatWasAsked(t *testing.T) {
-	c, clk := newCluster(Options{}, Job{ID: 1}, Job{ID: 2, NeverVisible: true}, Job{ID: 3})
+	c, clk := newCluster(Options{}, Job{ID: "1"}, Job{ID: "2", NeverVisible: true}, Job{ID: "3"})
 	for _, id := range []int64{1, 1, 2, 4} {
 		describe(t, c, id)
 	}
@@ -161,7 +173,7 @@ func TestCountsTellWhatWasAsked(t *testing.T) {
 	post(c, `{}`)
 	clk.now = clk.now.Add(time.Second)
 	describe(t, c, 1)
-	want := Counts{Describes: 7, Refused: 1, PeakPerSecond: 5, PerJob: map[int64]int{1: 3, 2: 1, 3: 0}}
+	want := Counts{Describes: 7, Refused: 1, PeakPerSecond: 5, PerJob: map[Ref]int{refresh("1"): 3, refresh("2"): 1, refresh("3"): 0}}
 	if diff := cmp.Diff(want, c.Counts()); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
@@ -180,14 +192,14 @@ func TestMemoryStaysBoundedByOneSecondsRequests(t *testing.T) {
 }
 
 func TestAJobAddedAgainStartsAfresh(t *testing.T) {
-	c, clk := newCluster(Options{}, Job{ID: 1})
+	c, clk := newCluster(Options{}, Job{ID: "1"})
 	describe(t, c, 1)
 	clk.now = clk.now.Add(time.Hour)
-	c.Add(Job{ID: 1, RunsFor: time.Minute})
+	c.Add(Job{ID: "1", RunsFor: time.Minute})
 	if _, d := describe(t, c, 1); d.State != InProgress || d.StartTime != clk.now.UnixMilli() {
 		t.Errorf("got %s since %d, want %s since %d", d.State, d.StartTime, InProgress, clk.now.UnixMilli())
 	}
-	if got := c.Counts().PerJob[1]; got != 1 {
+	if got := c.Counts().PerJob[refresh("1")]; got != 1 {
 		t.Errorf("%d describes counted, want 1", got)
 	}
 }
@@ -197,7 +209,7 @@ func TestClientsMayCallAtTheSameTime(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
-			c.Add(Job{ID: int64(i + 1), Faults: []Answer{{Status: 500}}})
+			c.Add(Job{ID: fmt.Sprint(i + 1), Faults: []Answer{{Status: 500}}})
 			c.SetToken("key")
 			for range 10 {
 				post(c, fmt.Sprintf(`{"jobId":%d}`, i+1))
@@ -206,34 +218,36 @@ func TestClientsMayCallAtTheSameTime(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := c.Counts(); got.Describes != 200 || got.PerJob[20] != 10 {
-		t.Errorf("%d describes, %d of the last job, want 200 and 10", got.Describes, got.PerJob[20])
+	if got := c.Counts(); got.Describes != 200 || got.PerJob[refresh("20")] != 10 {
+		t.Errorf("%d describes, %d of the last job, want 200 and 10", got.Describes, got.PerJob[refresh("20")])
 	}
 }
 
-func FuzzReadJobID(f *testing.F) {
-	for _, seed := range []string{`{"jobId":449503829274509301}`, `{"jobId":"1"}`, `{"jobId":1e3}`, `{}`, `null`, ``} {
+func FuzzReadBody(f *testing.F) {
+	for _, seed := range []string{`{"jobId":449503829274509301}`, `{"jobId":"1"}`, `{"jobId":"job-1"}`, `{"jobId":"01"}`, `{"jobId":1e3}`, `{}`, `null`, ``} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		id, rejection := readJobID(strings.NewReader(body))
-		if (rejection == nil) != (id > 0) {
-			t.Fatalf("id %d with rejection %v", id, rejection)
-		}
-		if rejection == nil && !strings.Contains(body, fmt.Sprint(id)) {
-			t.Errorf("id %d is not in the body %q", id, body)
+		for _, kind := range []Kind{ExternalCollection, Import, Snapshot} {
+			id, rejection := kind.readBody(strings.NewReader(body))
+			if (rejection == nil) != (id != "") {
+				t.Fatalf("%s: id %q with rejection %v", kind, id, rejection)
+			}
+			if kind == ExternalCollection && !strings.Contains(body, id) {
+				t.Errorf("id %s is not in the body %q", id, body)
+			}
 		}
 	})
 }
 
 func ExampleCluster() {
 	cluster := New(Options{Token: "key"})
-	cluster.Add(Job{ID: math.MaxInt64, Fails: "no such bucket", Faults: []Answer{RateLimited(time.Second)}})
+	cluster.Add(Job{ID: "9223372036854775807", Fails: "no such bucket", Faults: []Answer{RateLimited(time.Second)}})
 	server := httptest.NewServer(cluster)
 	defer server.Close()
 
 	for range 2 {
-		r, _ := http.NewRequest("POST", server.URL+Path, strings.NewReader(`{"jobId":9223372036854775807}`))
+		r, _ := http.NewRequest("POST", server.URL+refreshPath, strings.NewReader(`{"jobId":9223372036854775807}`))
 		r.Header.Set("Authorization", "Bearer key")
 		response, err := http.DefaultClient.Do(r)
 		if err != nil {

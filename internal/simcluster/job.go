@@ -1,11 +1,11 @@
 package simcluster
 
 import (
-	"fmt"
+	"cmp"
 	"time"
 )
 
-// The states a job goes through. The last two are terminal.
+// The states of a refresh. The last two are terminal.
 const (
 	Pending    = "RefreshPending"
 	InProgress = "RefreshInProgress"
@@ -13,21 +13,35 @@ const (
 	Failed     = "RefreshFailed"
 )
 
-// LeakedAccessKey is the fake secret that every description of a job carries
-// in externalSpec, as a real server's does. It must show up nowhere behind the
-// client: tests search what was logged, queued and published for it.
+// The ends that only one kind has; see Job.Ends.
+const (
+	Uncommitted = "Uncommitted" // of an import
+	Canceled    = "CANCELED"    // of a cloud job
+)
+
+// LeakedAccessKey is the fake secret that every description of a refresh
+// carries in externalSpec, as a real server's does. It must show up nowhere behind
+// the client: tests search what was logged, queued and published for it.
 const LeakedAccessKey = "fake-access-key-that-must-not-leak"
 
 const externalSpec = `{"format":"parquet","extfs":{"access_key_id":"fake-access-key-id","access_key_value":"` +
 	LeakedAccessKey + `"}}`
 
-// Job is a refresh job and the course it takes. Durations count from its
-// submission, which is when it is added, unless they say otherwise.
+// Job is a job and the course it takes. Durations count from its submission,
+// which is when it is added, unless they say otherwise.
 type Job struct {
-	ID             int64
+	Kind Kind
+	// ID is an int64 in digits, or the text of a cloud job or of a refresh.
+	ID             string
 	CollectionName string
-	// ExternalSource is a JSON text or a URL; may be empty.
+	// ExternalSource is a refresh's: a JSON text or a URL; may be empty.
 	ExternalSource string
+	// Type is a cloud job's. "" = IMPORT.
+	Type string
+	// Rows are those in an import's files.
+	Rows int64
+	// NoSegments makes a restore's progress 100, whatever its state.
+	NoSegments bool
 
 	// VisibleAfter is when the job is first found: a real server hands out the
 	// id before it writes the record.
@@ -45,10 +59,12 @@ type Job struct {
 	RunsFor time.Duration
 	// Shape is how progress rises as it runs. nil = Linear.
 	Shape Shape
-	// Fails, if not empty, is the reason the job ends with as RefreshFailed, at
-	// the progress at which its Shape ends.
+	// Fails, if not empty, is the reason the job ends with as failed, at the
+	// progress at which its Shape ends; an import, at 0.
 	Fails string
-	// ReasonAfter is how long after its failure the job is saved as failed: its
+	// Ends, if not empty, is the state the job ends in instead.
+	Ends string
+	// ReasonAfter is how long after its failure a refresh is saved as failed: its
 	// tasks' states make it RefreshFailed before, without reason and endTime.
 	ReasonAfter time.Duration
 	// Hangs keeps the job in progress for ever after RunsFor, where its Shape
@@ -60,22 +76,45 @@ type Job struct {
 	Faults []Answer
 }
 
+// Ref names the job.
+func (j Job) Ref() Ref { return Ref{cmp.Or(j.Kind, ExternalCollection), j.ID} }
+
 // At returns what the server knows of the job at an age since its submission.
 // Not found is what it says until VisibleAfter; that finished jobs are
 // forgotten is the Cluster's doing.
 func (j Job) At(age time.Duration) (state string, progress int, found bool) {
-	ran := age - j.PendingFor
-	switch {
-	case j.NeverVisible || age < j.VisibleAfter:
+	if j.NeverVisible || age < j.VisibleAfter {
 		return "", 0, false
-	case ran < 0:
-		return Pending, 0, true
-	case ran < j.RunsFor || j.Hangs:
-		return InProgress, j.progress(ran), true
-	case j.Fails != "":
-		return Failed, j.progress(ran), true
 	}
-	return Completed, 100, true
+	row, ran := kinds[j.Ref().Kind], age-j.PendingFor
+	switch {
+	case ran < 0:
+		state = row.pending
+	case ran < j.RunsFor || j.Hangs:
+		state, progress = row.running, j.progress(ran)
+		if before := row.before[j.Ends]; before != "" && 2*ran >= j.RunsFor {
+			state = before
+		}
+	default:
+		state, progress = j.end(row), j.progress(ran)
+		if at, fixed := row.endsAt[state]; fixed {
+			progress = at
+		}
+	}
+	if j.NoSegments || state == row.completed {
+		progress = 100
+	}
+	return state, progress, true
+}
+
+func (j Job) end(row row) string {
+	switch {
+	case j.Ends != "":
+		return j.Ends
+	case j.Fails != "":
+		return row.failed
+	}
+	return row.completed
 }
 
 // progress holds any Shape to 0..99, as the server reports 100 only for a job
@@ -108,21 +147,8 @@ type submission struct {
 	describes int
 }
 
-// description is the API's view of a job. The times are Unix milliseconds.
-type description struct {
-	JobID          int64  `json:"jobId"`
-	CollectionName string `json:"collectionName"`
-	State          string `json:"state"`
-	Progress       int    `json:"progress"`
-	ExternalSource string `json:"externalSource"`
-	ExternalSpec   string `json:"externalSpec"`
-	StartTime      int64  `json:"startTime"`
-	EndTime        int64  `json:"endTime"`
-	Reason         string `json:"reason,omitempty"`
-}
-
 // answer answers one describe of the job.
-func (s *submission) answer(now time.Time, retention time.Duration) Answer {
+func (s *submission) answer(row row, now time.Time, retention time.Duration) Answer {
 	s.describes++
 	age := now.Sub(s.at)
 	if len(s.Faults) > 0 && age >= s.Faults[0].After {
@@ -131,27 +157,16 @@ func (s *submission) answer(now time.Time, retention time.Duration) Answer {
 		return fault
 	}
 	state, progress, found := s.At(age)
-	ended := (state == Completed || state == Failed) && age >= s.EndsAt()
+	ended := age >= s.EndsAt() && !s.Hangs
 	if !found || ended && age-s.EndsAt() > retention {
-		return notFound(s.ID)
+		return row.missing(s.ID)
 	}
-	d := description{
-		JobID:          s.ID,
-		CollectionName: s.CollectionName,
-		State:          state,
-		Progress:       progress,
-		ExternalSource: s.ExternalSource,
-		StartTime:      s.at.UnixMilli(),
-	}
+	v := view{state: state, progress: progress}
 	switch {
 	case ended:
-		d.EndTime, d.Reason = s.at.Add(s.EndsAt()).UnixMilli(), s.Fails
-	case state == Pending:
-		d.Reason = s.PendingReason
+		v.end, v.reason, v.completed = s.at.Add(s.EndsAt()), s.Fails, state == row.completed
+	case state == row.pending:
+		v.reason = s.PendingReason
 	}
-	return success(d)
-}
-
-func notFound(id int64) Answer {
-	return Failure(codeNotFound, fmt.Sprintf("refresh job %d not found", id))
+	return success(row.describe(s, v))
 }

@@ -88,7 +88,7 @@ func TestADescriptionHasTheAPIsFields(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c, clk := newCluster(Options{}, Job{
-				ID: 449503829274509301, CollectionName: "ext_books", ExternalSource: source,
+				ID: "449503829274509301", CollectionName: "ext_books", ExternalSource: source,
 				PendingFor: 5 * time.Second, PendingReason: tt.cause,
 				RunsFor: 2 * time.Second, Fails: tt.fails, ReasonAfter: tt.reasonAfter,
 			})
@@ -135,7 +135,7 @@ func TestAFinishedJobIsForgottenAfterTheRetention(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			tt.job.ID = 1
+			tt.job.ID = "1"
 			c, clk := newCluster(Options{Retention: tt.retention}, tt.job)
 			clk.now = clk.now.Add(tt.age)
 			if code, _ := describe(t, c, 1); code != tt.code {

@@ -97,3 +97,27 @@ func TestTheRunbookHasEveryRejectReason(t *testing.T) {
 		t.Errorf("found but %d refusals in internal/watch", refusals)
 	}
 }
+
+// The sentences about a secret have the same form.
+func TestTheRunbookHasEveryFaultOfASecret(t *testing.T) {
+	quoted := strings.Join(strings.Fields(strings.ReplaceAll(runbook(t), "\n> ", " ")), " ")
+	faults := 0
+	for _, call := range calls(t, "../secret") {
+		if function, ok := call.Fun.(*ast.SelectorExpr); !ok || function.Sel.Name != "New" {
+			continue
+		}
+		sentence := call.Args[0]
+		if sum, ok := sentence.(*ast.BinaryExpr); ok {
+			sentence = sum.X
+		}
+		if fault, _, ok := strings.Cut(text(sentence), ": "); ok {
+			faults++
+			if !strings.Contains(quoted, fault+" ") {
+				t.Errorf("the runbook does not say: %s", fault)
+			}
+		}
+	}
+	if faults < 8 {
+		t.Errorf("found but %d faults in internal/secret", faults)
+	}
+}
