@@ -6,11 +6,25 @@ package schemas
 
 import _ "embed"
 
-// Event describes an event as EventBridge delivers it. template.yaml has a copy
-// of it, for the registry.
-//
-//go:embed event.json
-var Event string
+var (
+	//go:embed event.json
+	refreshEvent string
+	//go:embed event-import.json
+	importEvent string
+	//go:embed event-snapshot.json
+	snapshotEvent string
+	//go:embed event-cloud.json
+	cloudEvent string
+)
+
+// Events describe an event as EventBridge delivers it, by the job's kind.
+// template.yaml has copies of them, for the registry.
+var Events = map[string]string{
+	"external_collection": refreshEvent,
+	"import":              importEvent,
+	"snapshot":            snapshotEvent,
+	"cloud":               cloudEvent,
+}
 
 // Message describes the body of a message of JobQueue.
 //

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/poller"
 )
 
@@ -52,6 +53,7 @@ func TestWhatIsNotSetHasTheTemplatesDefault(t *testing.T) {
 		ClusterTokenSecretArn: secret,
 		JobQueueUrl:           required["JOB_QUEUE_URL"],
 		DeadLetterQueueUrl:    required["DEAD_LETTER_QUEUE_URL"],
+		JobKind:               milvus.ExternalCollection,
 		EventBusName:          "refreshes",
 		EventSource:           "refresh-poller",
 		MinPollDelaySeconds:   5,
@@ -66,7 +68,7 @@ func TestWhatIsNotSetHasTheTemplatesDefault(t *testing.T) {
 	}
 	empty := map[string]string{}
 	for _, name := range []string{
-		"EVENT_SOURCE", "MIN_POLL_DELAY_SECONDS", "MAX_POLL_DELAY_SECONDS", "WATCH_DEADLINE_SECONDS",
+		"JOB_KIND", "EVENT_SOURCE", "MIN_POLL_DELAY_SECONDS", "MAX_POLL_DELAY_SECONDS", "WATCH_DEADLINE_SECONDS",
 		"NOT_FOUND_GRACE_SECONDS", "DESCRIBE_RATE_LIMIT", "MAXIMUM_CONCURRENCY", "PUBLISH_PROGRESS", "LOG_LEVEL",
 	} {
 		empty[name] = ""
@@ -83,6 +85,7 @@ func TestWhatIsNotSetHasTheTemplatesDefault(t *testing.T) {
 func TestEveryParameterIsRead(t *testing.T) {
 	got := load(t, map[string]string{
 		"CLUSTER_ENDPOINT":        "https://milvus.example.org/",
+		"JOB_KIND":                "cloud",
 		"EVENT_SOURCE":            "books",
 		"MIN_POLL_DELAY_SECONDS":  "10",
 		"MAX_POLL_DELAY_SECONDS":  "20",
@@ -95,6 +98,7 @@ func TestEveryParameterIsRead(t *testing.T) {
 	})
 	want := load(t, nil)
 	want.ClusterEndpoint = "https://milvus.example.org"
+	want.JobKind = "cloud"
 	want.EventSource = "books"
 	want.MinPollDelaySeconds = 10
 	want.MaxPollDelaySeconds = 20
@@ -148,6 +152,7 @@ const (
 	badSecret   = "ClusterTokenSecretArn must be the ARN of a Secrets Manager secret"
 	badRate     = "DescribeRateLimit must be a number of requests a second above 0"
 	badLevel    = "LogLevel must be DEBUG, INFO, WARN or ERROR"
+	badKind     = "JobKind must be one of external_collection, import, snapshot, cloud"
 	badSource   = `EventSource must not be empty or start with "aws."`
 )
 
@@ -174,6 +179,8 @@ func TestEveryFaultIsASentenceInTheTemplatesWords(t *testing.T) {
 		"no dead-letter queue":             {"DEAD_LETTER_QUEUE_URL", "", "DeadLetterQueueUrl must be the URL of the dead-letter queue"},
 		"no bus":                           {"EVENT_BUS_NAME", "", "EventBusName must be the name of an event bus"},
 		"no stack":                         {"STACK_NAME", "", "StackName must be the name of the stack"},
+		"a kind that there isn't":          {"JOB_KIND", "compaction", badKind},
+		"a kind in capitals":               {"JOB_KIND", "Import", badKind},
 		"a source of AWS's own":            {"EVENT_SOURCE", "aws.sqs", badSource},
 		"a minimum of 0":                   {"MIN_POLL_DELAY_SECONDS", "0", "MinPollDelaySeconds must be 1 to 900"},
 		"a minimum above 900":              {"MIN_POLL_DELAY_SECONDS", "901", "MinPollDelaySeconds must be 1 to 900"},
@@ -229,7 +236,7 @@ func TestAllFaultsAreReportedAtOnceWithoutAnyValue(t *testing.T) {
 	const password = "hunter2"
 	environ := map[string]string{"EVENT_BUS_NAME": "", "STACK_NAME": "", "JOB_QUEUE_URL": "", "DEAD_LETTER_QUEUE_URL": "", "EVENT_SOURCE": "aws." + password}
 	for _, name := range []string{
-		"CLUSTER_ENDPOINT", "CLUSTER_TOKEN_SECRET_ARN", "MIN_POLL_DELAY_SECONDS", "MAX_POLL_DELAY_SECONDS",
+		"CLUSTER_ENDPOINT", "CLUSTER_TOKEN_SECRET_ARN", "JOB_KIND", "MIN_POLL_DELAY_SECONDS", "MAX_POLL_DELAY_SECONDS",
 		"WATCH_DEADLINE_SECONDS", "NOT_FOUND_GRACE_SECONDS", "DESCRIBE_RATE_LIMIT", "MAXIMUM_CONCURRENCY",
 		"PUBLISH_PROGRESS", "LOG_LEVEL",
 	} {
@@ -244,6 +251,7 @@ func TestAllFaultsAreReportedAtOnceWithoutAnyValue(t *testing.T) {
 		badSecret,
 		"JobQueueUrl must be the URL of the queue",
 		"DeadLetterQueueUrl must be the URL of the dead-letter queue",
+		badKind,
 		"EventBusName must be the name of an event bus",
 		badSource,
 		"MinPollDelaySeconds must be a whole number",
@@ -349,13 +357,13 @@ func TestAllSharesTogetherAreTheRateLimit(t *testing.T) {
 }
 
 func TestAPollerIsOfTheConfiguredStack(t *testing.T) {
-	c, err := Load(required)
+	c, err := Load(with(map[string]string{"JOB_KIND": "import"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := c.Poller()
-	got := []string{p.JobQueueURL, p.DeadLetterQueueURL, p.EventBusName, p.EventSource, p.Stack, p.Settings.ClusterEndpoint}
-	want := []string{c.JobQueueUrl, c.DeadLetterQueueUrl, "refreshes", "refresh-poller", "refresh-poller", c.ClusterEndpoint}
+	got := []string{p.JobQueueURL, p.DeadLetterQueueURL, p.EventBusName, p.EventSource, p.Stack, p.Settings.ClusterEndpoint, string(p.JobKind)}
+	want := []string{c.JobQueueUrl, c.DeadLetterQueueUrl, "refreshes", "refresh-poller", "refresh-poller", c.ClusterEndpoint, "import"}
 	if diff := cmp.Diff(want, got); diff != "" || p.Cluster == nil {
 		t.Error(diff)
 	}

@@ -58,9 +58,11 @@ func TestTheDetailOfEveryState(t *testing.T) {
 			`{
   "version": "1",
   "id": "74594594b164ec97cf129c277adb8a07",
+  "kind": "external_collection",
   "jobId": "449503829274509313",
   "state": "RefreshCompleted",
   "terminal": true,
+  "outcome": "succeeded",
   "collectionName": "ext_books",
   "progress": 100,
   "externalSource": "{\"type\":\"volume\",\"path\":\"volume://my-volume/books\"}",
@@ -87,9 +89,11 @@ func TestTheDetailOfEveryState(t *testing.T) {
 			`{
   "version": "1",
   "id": "8f19be92a227b7228aa7b0b442320402",
+  "kind": "external_collection",
   "jobId": "449503829274509313",
   "state": "RefreshFailed",
   "terminal": true,
+  "outcome": "failed",
   "collectionName": "ext_orders",
   "progress": 60,
   "reason": "read s3://orders/2024.parquet: no such object",
@@ -110,9 +114,11 @@ func TestTheDetailOfEveryState(t *testing.T) {
 			`{
   "version": "1",
   "id": "a255161d49251c028e663b2585485862",
+  "kind": "external_collection",
   "jobId": "449503829274509313",
   "state": "JobNotFound",
   "terminal": true,
+  "outcome": "notFound",
   "reason": "the cluster knows no such job",
   "clusterEndpoint": "https://milvus.example.org:19530",
   "watch": {
@@ -129,9 +135,11 @@ func TestTheDetailOfEveryState(t *testing.T) {
 			`{
   "version": "1",
   "id": "480ef607d23f1d34613bf7713d8d49b7",
+  "kind": "external_collection",
   "jobId": "449503829274509313",
   "state": "WatchExpired",
   "terminal": true,
+  "outcome": "expired",
   "collectionName": "ext_stuck",
   "progress": 42,
   "reason": "too long",
@@ -149,6 +157,7 @@ func TestTheDetailOfEveryState(t *testing.T) {
 			`{
   "version": "1",
   "id": "a6dc0223970e3240283508ffdbe54e2c",
+  "kind": "external_collection",
   "jobId": "449503829274509313",
   "state": "RefreshPending",
   "terminal": false,

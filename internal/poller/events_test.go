@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"testing"
@@ -16,14 +15,23 @@ import (
 // The samples in events/ are dated: the poller sees them on their own day.
 func TestTheSampleEventsAreWhatTheirNamesSay(t *testing.T) {
 	type ends struct{ Published, Reenqueued, Rejected int }
+	ended := map[milvus.JobKind]milvus.Job{
+		milvus.ExternalCollection: completed.Job,
+		"import":                  {State: "Completed", Outcome: milvus.Succeeded},
+		"snapshot":                {State: "RestoreSnapshotCompleted", Outcome: milvus.Succeeded},
+		"cloud":                   {State: "SUCCESSFUL", Outcome: milvus.Succeeded},
+	}
 	tests := map[string]struct {
-		job  milvus.Job
+		jobs map[milvus.JobKind]milvus.Job
 		want ends
 	}{
-		"single.json":      {running.Job, ends{Reenqueued: 1}},
-		"re-enqueued.json": {completed.Job, ends{Published: 1}},
-		"batch.json":       {completed.Job, ends{Published: 6}},
-		"bad.json":         {completed.Job, ends{Rejected: 10}},
+		"single.json":                   {map[milvus.JobKind]milvus.Job{milvus.ExternalCollection: running.Job}, ends{Reenqueued: 1}},
+		"re-enqueued.json":              {ended, ends{Published: 2}},
+		"re-enqueued-before-kinds.json": {ended, ends{Published: 1}},
+		"batch.json":                    {ended, ends{Published: 6}},
+		"kinds.json":                    {ended, ends{Published: 6}},
+		"bad.json":                      {ended, ends{Rejected: 10}},
+		"bad-kinds.json":                {ended, ends{Rejected: 4}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -37,7 +45,7 @@ func TestTheSampleEventsAreWhatTheirNamesSay(t *testing.T) {
 			}
 			h := newHarness(t)
 			h.Settings.Deadline = time.Since(begun) + time.Hour
-			h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return tt.job, nil })
+			h.Cluster = &refCluster{jobs: tt.jobs}
 			response, err := h.Handle(t.Context(), batch)
 			if err != nil || len(response.BatchItemFailures) > 0 {
 				t.Fatalf("failed: %v, %v", response, err)

@@ -175,6 +175,9 @@ func (it *item) log(ctx context.Context, log *slog.Logger) {
 	if d.Event != nil {
 		state = d.Event.State
 		attrs = append(attrs, slog.String("eventId", d.Event.ID))
+		if d.Event.Terminal {
+			attrs = append(attrs, slog.String("outcome", string(d.Event.Outcome)))
+		}
 	}
 	if state != "" {
 		attrs = append(attrs, slog.String("state", state))

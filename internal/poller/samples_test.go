@@ -28,6 +28,8 @@ func publishedSamples() map[string]publishedBy {
 	const (
 		here      = "https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530"
 		elsewhere = "https://in02-fedcba987654321.aws-us-west-2.vectordb.zillizcloud.com:19530"
+		own       = "https://milvus.example.org:19530"
+		cloud     = "https://api.cloud.zilliz.com"
 		nightly   = `{"pipeline":"nightly"}`
 	)
 	since := time.Date(2024, 4, 11, 10, 39, 58, 120e6, time.UTC)
@@ -35,6 +37,10 @@ func publishedSamples() map[string]publishedBy {
 	after := start.Add
 	started := func(id, watchID, context string, polls int, last watch.Sight) watch.Message {
 		return watch.Message{Kind: milvus.ExternalCollection, JobID: id, Context: json.RawMessage(context), Watch: watch.State{ID: watchID, Since: since, Polls: polls, Job: last}}
+	}
+	of := func(kind milvus.JobKind, m watch.Message) watch.Message {
+		m.Kind = kind
+		return m
 	}
 	books := started(exactID, "059f36b4-87a3-44ab-83d2-661975830a7d", nightly, 7, watch.Sight{})
 	source := `{"type":"volume","path":"volume://my-volume/books"}`
@@ -46,6 +52,10 @@ func publishedSamples() map[string]publishedBy {
 
 	missing := started("449503829274509316", "17d3e5f9-8c2b-4b1d-a6e7-5f4c3b2a1908", "", 6, watch.Sight{})
 	missing.Watch.NotFoundSince = since
+
+	// Enqueued long after its end, when the cluster has deleted it.
+	forgotten := of("import", started("449503829274600103", "3c8e1b7a-6d5f-4e0a-9b1c-2d3e4f5a6b7c", nightly, 6, watch.Sight{}))
+	forgotten.Watch.NotFoundSince = since
 
 	return map[string]publishedBy{
 		"completed": {here, books, Answer{Job: milvus.Job{
@@ -70,6 +80,22 @@ func publishedSamples() map[string]publishedBy {
 		"new-state": {here, started("449503829274509318", "f3b9c8d7-1e2a-4c5b-8d9e-6a7b8c9d0e1f", "", 0, watch.Sight{}), Answer{Job: milvus.Job{
 			CollectionName: "ext_clicks", State: "RefreshQueued",
 		}}, after(0)},
+
+		"import-completed": {own, of("import", started("449503829274600101", "b1d6f0a2-7c3e-4f58-9a6b-0c1d2e3f4a5b", nightly, 14, watch.Sight{})), Answer{Job: milvus.Job{
+			CollectionName: "books", State: "Completed", Outcome: milvus.Succeeded, Progress: new(100), ImportedRows: new(int64(100000)), TotalRows: new(int64(100000)),
+			StartTime: start, EndTime: after(4 * time.Minute),
+		}}, after(4*time.Minute + 7*time.Second)},
+		"import-awaiting-commit": {own, of("import", started("449503829274600102", "d4e5f6a7-b8c9-4d0e-8f1a-2b3c4d5e6f70", "", 11, watch.Sight{})), Answer{Job: milvus.Job{
+			CollectionName: "orders", State: "Uncommitted", Outcome: milvus.AwaitingCommit, Progress: new(99), ImportedRows: new(int64(2500)), TotalRows: new(int64(2500)), StartTime: start,
+		}}, after(3 * time.Minute)},
+		"import-not-found": {own, forgotten,
+			Answer{Failure: &milvus.Error{Kind: milvus.NotFound, Message: "import job does not exist, jobID=449503829274600103", Status: 200, Code: 2101}}, since.Add(settings.Grace)},
+		"restore-failed": {own, of("snapshot", started("449503829274600104", "7e9a0b1c-2d3e-4f50-8a6b-7c8d9e0f1a2b", "", 8, watch.Sight{})), Answer{Job: milvus.Job{
+			CollectionName: "books_restored", State: "RestoreSnapshotFailed", Outcome: milvus.Failed, Progress: new(35), Reason: "copy segment 449503829274600200: access denied", StartTime: start,
+		}}, after(2*time.Minute + 30*time.Second)},
+		"cloud-canceled": {cloud, of("cloud", started("job-0a1b2c3d4e5f6g7h8i9j", "a9b8c7d6-e5f4-4a3b-9c2d-1e0f9a8b7c6d", nightly, 20, watch.Sight{})), Answer{Job: milvus.Job{
+			Type: "BACKUP", State: "CANCELED", Outcome: milvus.Canceled, Progress: new(42), Reason: "canceled by a user", StartTime: start, EndTime: after(8 * time.Minute),
+		}}, after(8*time.Minute + 11*time.Second)},
 	}
 }
 

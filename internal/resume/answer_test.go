@@ -45,6 +45,40 @@ func TestTheAnswerOfEachEnd(t *testing.T) {
 	}
 }
 
+// A workflow goes on only when the work is done: what awaits a commit is not.
+func TestAnEndOfAnyKindIsASuccessByItsOutcome(t *testing.T) {
+	for _, tt := range []struct {
+		kind, state, outcome string
+		completed            bool
+	}{
+		{"external_collection", "RefreshCompleted", "succeeded", true},
+		{"external_collection", "RefreshFailed", "failed", false},
+		{"import", "Completed", "succeeded", true},
+		{"import", "Failed", "failed", false},
+		{"import", "Uncommitted", "awaitingCommit", false},
+		{"snapshot", "RestoreSnapshotCompleted", "succeeded", true},
+		{"snapshot", "RestoreSnapshotFailed", "failed", false},
+		{"cloud", "SUCCESSFUL", "succeeded", true},
+		{"cloud", "FAILED", "failed", false},
+		{"cloud", "CANCELED", "canceled", false},
+		{"cloud", "JobNotFound", "notFound", false},
+		{"import", "WatchExpired", "expired", false},
+		// The outcome counts, whatever the state's word.
+		{"external_collection", "RefreshCompleted", "failed", false},
+		// A version before there were outcomes knew no such state.
+		{"import", "Completed", "", false},
+	} {
+		detail := end(tt.state) + `,"kind":"` + tt.kind + `"`
+		if tt.outcome != "" {
+			detail += `,"outcome":"` + tt.outcome + `"`
+		}
+		got, err := Read(about(detail + waiting))
+		if got.Completed != tt.completed || got.Error != tt.state || err != nil {
+			t.Errorf("%s %s %q: completed %v, error %s, %v", tt.kind, tt.state, tt.outcome, got.Completed, got.Error, err)
+		}
+	}
+}
+
 func TestTheOutputIsTheDetailByteForByte(t *testing.T) {
 	detail := end("RefreshCompleted") + ` , "x" : [1.10, 1e400, "\u003c<é"]` + waiting
 	got, err := Read(about(detail))

@@ -4,7 +4,9 @@
 package schematest
 
 import (
+	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -12,41 +14,46 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"refresh-poller/internal/milvus"
 	"refresh-poller/schemas"
 )
 
 var (
-	event   = sync.OnceValue(func() *jsonschema.Schema { return compile(schemas.Event, "#", strict) })
-	detail  = sync.OnceValue(func() *jsonschema.Schema { return compile(schemas.Event, detailPointer, strict) })
+	kinds   = sync.OnceValue(compileEvents)
 	sentOn  = sync.OnceValue(func() *jsonschema.Schema { return compile(schemas.Message, "#/definitions/Request", strict) })
 	message = sync.OnceValue(func() *jsonschema.Schema { return compile(schemas.Message, "#", asGiven) })
 )
 
-const detailPointer = "#/definitions/ExternalCollectionRefreshJobStateChange"
-
-// Event checks an event as EventBridge delivers it. Here, in Detail and in
-// Message a field that the schema does not describe is a fault, though users
-// have to bear with one: the code has to describe what it writes.
+// Event checks an event as EventBridge delivers it, by the schema of its kind. Here,
+// in Detail and in Message a field that the schema does not describe is a fault,
+// though users have to bear with one: the code has to describe what it writes.
 func Event(t testing.TB, text string) {
 	t.Helper()
-	document, err := check(event(), text)
+	var event struct{ Detail json.RawMessage }
+	_ = json.Unmarshal([]byte(text), &event) // what is wrong with it is found below
+	kind, err := kindOf(string(event.Detail))
 	if err == nil {
-		err = checkEnd(document["detail"].(map[string]any))
+		_, err = check(kind.event, text)
 	}
 	if err != nil {
-		t.Errorf("not an event of schemas/event.json: %v\n%s", err, text)
+		t.Errorf("not an event of schemas/event*.json: %v\n%s", err, text)
+		return
 	}
+	Detail(t, string(event.Detail))
 }
 
-// Detail checks the detail of an event.
+// Detail checks the detail of an event, by the schema of its kind.
 func Detail(t testing.TB, text string) {
 	t.Helper()
-	document, err := check(detail(), text)
+	kind, err := kindOf(text)
 	if err == nil {
-		err = checkEnd(document)
+		var document map[string]any
+		if document, err = check(kind.detail, text); err == nil {
+			err = kind.checkEnd(document)
+		}
 	}
 	if err != nil {
-		t.Errorf("not a detail of schemas/event.json: %v\n%s", err, text)
+		t.Errorf("not a detail of schemas/event*.json: %v\n%s", err, text)
 	}
 }
 
@@ -64,14 +71,75 @@ func MessageFault(body string) error {
 	return err
 }
 
-// terminalStates are those that end a watch. The schema lists them in prose: a
-// list that depends on another field would need an anyOf, which is little use
-// to generators of code.
-var terminalStates = []string{"RefreshCompleted", "RefreshFailed", "JobNotFound", "WatchExpired"}
+// eventsOf are the schemas of the events about jobs of one kind.
+type eventsOf struct {
+	kind          milvus.JobKind
+	event, detail *jsonschema.Schema
+	// ends are the states that end a watch. The schema lists them in prose: a list
+	// that depends on another field would need an anyOf, which is little use to
+	// generators of code.
+	ends []string
+}
 
-func checkEnd(detail map[string]any) error {
-	if state := detail["state"].(string); detail["terminal"] == true && !slices.Contains(terminalStates, state) {
+func compileEvents() map[milvus.JobKind]eventsOf {
+	compiled := map[milvus.JobKind]eventsOf{}
+	for name, text := range schemas.Events {
+		kind := milvus.JobKind(name)
+		compiled[kind] = eventsOf{kind, compile(text, "#", strict), compile(text, detailOf(text), strict), statesOf(text).ends}
+	}
+	return compiled
+}
+
+// kindOf returns the schemas for the detail. One without a kind is of a refresh,
+// from before there were others.
+func kindOf(detail string) (eventsOf, error) {
+	found := struct{ Kind milvus.JobKind }{milvus.ExternalCollection}
+	_ = json.Unmarshal([]byte(detail), &found) // what is no JSON is refused later
+	kind, ok := kinds()[found.Kind]
+	if !ok {
+		return kind, fmt.Errorf("no schema is of the kind %q", found.Kind)
+	}
+	return kind, nil
+}
+
+var toDetail = regexp.MustCompile(`"detail": \{"\$ref": "(#/definitions/\w+)"\}`)
+
+// detailOf returns the JSON pointer to the detail in the schema of an event.
+func detailOf(schema string) string { return toDetail.FindStringSubmatch(schema)[1] }
+
+// states are those that the schema of an event names.
+type states struct{ ends, others []string }
+
+var prose = regexp.MustCompile(`With terminal true one of (.*?); with terminal false the cluster's own word, (.*?) or one of a newer server\.`)
+
+func statesOf(schema string) states {
+	lists := prose.FindStringSubmatch(schema)
+	return states{strings.Split(lists[1], ", "), strings.Split(lists[2], ", ")}
+}
+
+// pollers are the outcomes of the poller's own ends.
+var pollers = map[string]milvus.Outcome{"JobNotFound": "notFound", "WatchExpired": "expired"}
+
+// meaning returns the outcome of a state that ends a watch, or "".
+func (k eventsOf) meaning(state string) milvus.Outcome {
+	if outcome, own := pollers[state]; own {
+		return outcome
+	}
+	return k.kind.Outcome(state)
+}
+
+func (k eventsOf) checkEnd(detail map[string]any) error {
+	state := detail["state"].(string)
+	outcome, hasOutcome := detail["outcome"].(string)
+	switch before := detail["kind"] == nil; {
+	case detail["terminal"] == false && hasOutcome:
+		return fmt.Errorf("the outcome %s is of no end", outcome)
+	case detail["terminal"] == false || before && !hasOutcome && slices.Contains(k.ends, state):
+		return nil
+	case !slices.Contains(k.ends, state):
 		return fmt.Errorf("the state %s ends no watch", state)
+	case milvus.Outcome(outcome) != k.meaning(state):
+		return fmt.Errorf("the outcome of %s is %q, not %q", state, outcome, k.meaning(state))
 	}
 	return nil
 }

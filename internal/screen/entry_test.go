@@ -14,7 +14,7 @@ import (
 // polled is the poller's log line about job 42, with some attributes changed.
 func polled(attrs ...any) slog.Record {
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, "job polled", 0)
-	r.Add("jobId", "449503829274509313", "watchId", "w", "poll", 3)
+	r.Add("kind", "external_collection", "jobId", "449503829274509313", "watchId", "w", "poll", 3)
 	r.Add(attrs...)
 	return r
 }
@@ -34,7 +34,7 @@ func TestEveryPollIsALineInColumns(t *testing.T) {
 		},
 		"a state of a newer server": {
 			[]any{"state", "RefreshPaused", "delaySeconds", 900},
-			"449503829274509313   poll 3    RefreshPaused         next 15m00s",
+			"449503829274509313   poll 3    paused                next 15m00s",
 		},
 		"not found yet": {
 			[]any{"errorKind", "notFound", "error", "refresh job 1 not found (HTTP 200, code 1100)", "delaySeconds", 5},

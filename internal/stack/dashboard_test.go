@@ -4,6 +4,10 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/metric"
 )
 
 // widget is what these tests read of a dashboard's widget (Amazon CloudWatch API
@@ -88,6 +92,29 @@ func TestTheDashboardShowsEveryAlarm(t *testing.T) {
 	if len(shown) != len(alarms) {
 		t.Errorf("%d alarms are shown, of %d", len(shown), len(alarms))
 	}
+}
+
+func TestTheDashboardShowsEveryEnd(t *testing.T) {
+	want := map[string]bool{}
+	for _, d := range metric.Definitions {
+		if name := string(d.Name); strings.HasPrefix(name, "Events") && d.Name != metric.EventsProgress {
+			want[name] = true
+		}
+	}
+	for _, w := range widgets(t) {
+		if w.Properties.Title != "Watches ended" {
+			continue
+		}
+		shown := map[string]bool{}
+		for _, m := range w.Properties.Metrics {
+			shown[m[1].(string)] = true
+		}
+		if diff := cmp.Diff(sortedKeys(want), sortedKeys(shown)); diff != "" {
+			t.Errorf("metrics of ends (-counted +shown):\n%s", diff)
+		}
+		return
+	}
+	t.Error("no widget shows the watches that ended")
 }
 
 // CloudWatch draws 24 columns.

@@ -7,13 +7,17 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
+	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/schematest"
+	"refresh-poller/internal/watch"
 )
 
 func TestSampleEventsAreWhatSQSSends(t *testing.T) {
@@ -44,38 +48,57 @@ func TestSampleEventsAreWhatSQSSends(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff(map[string]int{"bad.json": 10, "batch.json": 6, "re-enqueued.json": 1, "single.json": 1}, messages); diff != "" {
+	want := map[string]int{
+		"bad.json": 10, "bad-kinds.json": 4, "batch.json": 6, "kinds.json": 6, "re-enqueued.json": 2, "re-enqueued-before-kinds.json": 1, "single.json": 1,
+	}
+	if diff := cmp.Diff(want, messages); diff != "" {
 		t.Errorf("messages by file (-want +got):\n%s", diff)
 	}
 }
 
 func TestAValidatorTellsTheSampleMessagesApart(t *testing.T) {
 	const unseen = `{"jobId": 4.49503829274509313e17}` // whole, if not in digits
-	for _, name := range []string{"single.json", "batch.json", "re-enqueued.json", "bad.json"} {
+	for _, name := range []string{"single.json", "batch.json", "kinds.json", "re-enqueued.json", "re-enqueued-before-kinds.json", "bad.json", "bad-kinds.json"} {
 		for _, message := range sample(t, name).Records {
 			fault := schematest.MessageFault(message.Body)
-			if bad := name == "bad.json" && message.Body != unseen; bad != (fault != nil) {
+			if bad := strings.HasPrefix(name, "bad") && message.Body != unseen; bad != (fault != nil) {
 				t.Errorf("%s: of %q the validator says %v", name, message.Body, fault)
 			}
 		}
 	}
 }
 
-func TestTheReEnqueuedSampleGoesOnWithTheSingleOne(t *testing.T) {
-	first, next := sample(t, "single.json").Records[0], sample(t, "re-enqueued.json").Records[0]
-	var body struct {
-		JobID json.Number `json:"jobId"`
-		Watch struct {
-			ID    string      `json:"id"`
-			Since json.Number `json:"since"`
-		} `json:"watch"`
-	}
-	if err := json.Unmarshal([]byte(next.Body), &body); err != nil {
+// parsed reads a sample's message as the poller does.
+func parsed(t *testing.T, record events.SQSMessage) watch.Message {
+	t.Helper()
+	ms, err := strconv.ParseInt(record.Attributes["SentTimestamp"], 10, 64)
+	if err != nil {
 		t.Fatal(err)
 	}
-	got := []string{body.JobID.String(), body.Watch.ID, body.Watch.Since.String()}
-	if want := []string{"449503829274509313", first.MessageId, first.Attributes["SentTimestamp"]}; !slices.Equal(got, want) {
-		t.Errorf("job, watch and beginning are %q, want %q", got, want)
+	m, err := watch.Parse(record.Body, record.MessageId, time.UnixMilli(ms).UTC(), milvus.ExternalCollection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestTheReEnqueuedSamplesGoOnWithOthers(t *testing.T) {
+	one, kinds := sample(t, "single.json").Records[0], sample(t, "kinds.json").Records[0]
+	now, before := sample(t, "re-enqueued.json").Records, sample(t, "re-enqueued-before-kinds.json").Records
+	for _, tt := range []struct{ first, next events.SQSMessage }{{one, now[0]}, {kinds, now[1]}, {one, before[0]}} {
+		want, got := parsed(t, tt.first), parsed(t, tt.next)
+		got.Watch = watch.State{ID: got.Watch.ID, Since: got.Watch.Since}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("job and watch (-first message +re-enqueued):\n%s", diff)
+		}
+	}
+}
+
+func TestTheReEnqueuedSamplesAreAsThisVersionWritesThem(t *testing.T) {
+	for _, record := range sample(t, "re-enqueued.json").Records {
+		if diff := cmp.Diff(parsed(t, record).Body(), record.Body); diff != "" {
+			t.Errorf("body (-poller +sample):\n%s", diff)
+		}
 	}
 }
 

@@ -7,12 +7,19 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"refresh-poller/internal/milvus"
 )
 
 func TestParametersHaveTheirDefaultsAndRanges(t *testing.T) {
+	var kinds []any
+	for _, kind := range milvus.JobKinds() {
+		kinds = append(kinds, string(kind))
+	}
 	want := map[string]object{
 		"ClusterEndpoint":       {"Type": "String"},
 		"ClusterTokenSecretArn": {"Type": "String"},
+		"JobKind":               {"Type": "String", "Default": string(milvus.ExternalCollection), "AllowedValues": kinds},
 		"EventBusName":          {"Type": "String", "Default": ""},
 		"EventSource":           {"Type": "String", "Default": "refresh-poller"},
 		"MinPollDelaySeconds":   {"Type": "Number", "Default": 5, "MinValue": 1, "MaxValue": 900},
@@ -71,6 +78,15 @@ func TestParametersAreDescribedAndGroupedOnce(t *testing.T) {
 			if at[string](t, parameter.(object), key) == "" {
 				t.Errorf("%s has no %s", name, key)
 			}
+		}
+	}
+}
+
+func TestTheReadmeHasEveryParameter(t *testing.T) {
+	rows := strings.Join(regexp.MustCompile("(?m)^\\| `.*? \\|").FindAllString(document(t, "README.md"), -1), "\n")
+	for name := range at[object](t, template(t), "Parameters") {
+		if !strings.Contains(rows, "`"+name+"`") {
+			t.Errorf("no row of README.md's tables begins with %s", name)
 		}
 	}
 }

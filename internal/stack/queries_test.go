@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/poller"
 )
@@ -157,7 +156,8 @@ func TestQueriesCompareWithValuesThatLinesHave(t *testing.T) {
 		"msg":           sortedKeys(messages),
 		"level":         {"DEBUG", "INFO", "WARN", "ERROR"},
 		"action":        {string(poller.Reenqueue), string(poller.Publish), string(poller.Reject)},
-		"state":         {"RefreshCompleted", "RefreshFailed", event.StateNotFound, event.StateExpired},
+		"state":         {"RefreshCompleted"},
+		"outcome":       {string(milvus.Succeeded)},
 		"errorKind":     {string(milvus.Temporary), string(milvus.NotFound), string(milvus.Refused), string(milvus.Throttled), string(milvus.Misconfigured)},
 		"type":          {"platform.report"},
 		"record.status": {"success"},
@@ -169,6 +169,18 @@ func TestQueriesCompareWithValuesThatLinesHave(t *testing.T) {
 			if !slices.Contains(values[match[1]], match[2]) {
 				t.Errorf("%s asks for %s = %q, which no line has", title, match[1], match[2])
 			}
+		}
+	}
+}
+
+// By outcome, and by state where a line is from before there were outcomes.
+func TestTheJobsThatDidNotCompleteAreTheSameInBothPlaces(t *testing.T) {
+	const ends = `filter msg = "job polled" and action = "publish" and state != "RefreshCompleted" and (not ispresent(outcome) or outcome != "succeeded") |`
+	found := queries(t)
+	for _, title := range []string{"JobsNotCompletedQuery", "The last jobs that did not complete"} {
+		query := strings.Join(strings.Fields(comment.ReplaceAllString(found[title], "")), " ")
+		if !strings.HasPrefix(query, ends) {
+			t.Errorf("%s asks %s", title, query)
 		}
 	}
 }
