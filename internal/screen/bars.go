@@ -43,29 +43,33 @@ func newBars(out io.Writer, size func() (width, height int)) *bars {
 	}
 }
 
-// show brings a job's row up to date, or adds it.
+// show brings a job's row up to date, adds it, or takes it away.
 func (b *bars) show(e entry) {
-	v := &view{entry: e, begun: e.at, seen: e.at}
 	key := cmp.Or(e.watchID, e.jobID)
 	r := b.rows[key]
-	if r != nil {
+	v := &view{entry: e, begun: e.since, seen: e.at}
+	switch {
+	case !v.begun.IsZero():
+	case r != nil:
 		v.begun = r.view.Load().begun
-	}
-	if !e.since.IsZero() {
-		v.begun = e.since
+	default:
+		v.begun = e.at
 	}
 	switch {
-	case r != nil && e.ended && b.passing:
-		r.bar.Abort(true)
-		delete(b.rows, key)
-		return
+	case e.ended && b.passing:
+		if r != nil {
+			r.bar.Abort(true)
+			delete(b.rows, key)
+		}
 	case r != nil:
 		r.view.Store(v)
-		return
-	case e.ended && b.passing:
-		return
+	default:
+		b.add(key, v)
 	}
-	r = &row{}
+}
+
+func (b *bars) add(key string, v *view) {
+	r := &row{}
 	r.view.Store(v)
 	filler := mpb.BarStyle().Build()
 	bar, err := b.progress.Add(0, mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
@@ -73,7 +77,7 @@ func (b *bars) show(e entry) {
 		stat.Total, stat.Current, stat.Completed = 100, int64(max(v.progress, 0)), v.progress == 100
 		return filler.Fill(w, stat)
 	}),
-		mpb.PrependDecorators(decor.Name(e.jobID, decor.WC{W: 19, C: decor.DindentRight})),
+		mpb.PrependDecorators(decor.Name(v.jobID, decor.WC{W: 19, C: decor.DindentRight})),
 		mpb.AppendDecorators(decor.Any(func(stat decor.Statistics) string {
 			return r.view.Load().beside(stat.AvailableWidth, time.Now())
 		})))

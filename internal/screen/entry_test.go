@@ -87,8 +87,8 @@ func TestEveryPollIsALineInColumns(t *testing.T) {
 }
 
 func TestTextsOfTheClusterCannotReachTheTerminal(t *testing.T) {
-	e := read(polled("state", "Refresh\x1b[2J", "reason", "two\nlines\r\x07\u009b31m\u202e", "error", "\x1b]0;title\x07", "errorKind", "refused", "delaySeconds", 5))
-	for _, text := range []string{e.line(""), e.state, e.reason} {
+	e := read(polled("state", "Refresh\x1b[2J", "collection", "a\x1b[2J", "reason", "two\nlines\r\x07\u009b31m\u202e", "error", "\x1b]0;title\x07", "errorKind", "refused", "delaySeconds", 5))
+	for _, text := range []string{e.line(""), e.end(), e.name(), e.state, e.reason} {
 		if strings.ContainsAny(text, "\x1b\n\r\x07\u009b\u202e") {
 			t.Errorf("%q is not printable", text)
 		}
