@@ -89,8 +89,12 @@ func (l Line) Record() slog.Record {
 
 // Event returns the detail of the event that a watch has ended with, as far as its
 // last line tells it: with the same id, and without the context, the times, the
-// source, and what only jobs of some kinds have.
+// source, and what only jobs of some kinds have. It returns "" for another line, and
+// one that an earlier version of the poller wrote, which says less.
 func (l Line) Event(clusterEndpoint string) string {
+	if !l.Ended() || l.Outcome == "" || l.Since.IsZero() {
+		return ""
+	}
 	m := watch.Message{Kind: l.Kind, JobID: l.JobID, Watch: watch.State{ID: l.WatchID, Since: l.Since, Polls: l.Poll}}
 	job := milvus.Job{CollectionName: l.Collection, Progress: l.Progress, Reason: l.Reason}
 	return event.New(m, job, l.State, l.Outcome, clusterEndpoint, l.Time).JSON()
