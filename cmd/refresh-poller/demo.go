@@ -15,6 +15,7 @@ import (
 
 	"refresh-poller/internal/embedded"
 	"refresh-poller/internal/event"
+	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/screen"
 	"refresh-poller/internal/simcluster"
 )
@@ -98,7 +99,7 @@ func demo(ctx context.Context, h host) error {
 	}
 	defer show.Close()
 	show.Note(fmt.Sprintf("%d jobs of a simulated cluster, and a bad message: about 15 seconds", len(demoWatches)))
-	s := newStack(c, demoToken, show)
+	s := newStack(c, demoToken, milvus.NewClient(endpoint, len(demoWatches)), show)
 	running, end := context.WithTimeout(context.WithoutCancel(ctx), 28*time.Second)
 	defer end()
 	defer onInterrupt(ctx, show, end)()

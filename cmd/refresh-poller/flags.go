@@ -20,6 +20,15 @@ func bind(flags *pflag.FlagSet, name, variable string) {
 	_ = flags.SetAnnotation(name, variableKey, []string{variable}) // fails without the flag, as above
 }
 
+// completeWith has shells offer the words for a flag, and never the names of files.
+func completeWith[T ~string](command *cobra.Command, flag string, words ...T) {
+	var all []cobra.Completion
+	for _, word := range words {
+		all = append(all, string(word))
+	}
+	_ = command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoFileComp))
+}
+
 // readEnvironment sets the flags that are not given from their variables. An
 // empty variable is one that is not set.
 func readEnvironment(flags *pflag.FlagSet, environ map[string]string) error {

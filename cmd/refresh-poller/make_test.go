@@ -30,6 +30,57 @@ func makeIn(t *testing.T, dir string, environ map[string]string, args ...string)
 	return command
 }
 
+func TestMakeBuildsTheProgramWithTheVersion(t *testing.T) {
+	out, err := makeIn(t, "../..", nil, "-s", "bin/refresh-poller").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(makefile), "\nVERSION := ")
+	number, _, _ := strings.Cut(rest, "\n")
+	out, err = exec.CommandContext(t.Context(), "../../bin/refresh-poller", "version").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "refresh-poller "+number+" (") {
+		t.Errorf("not version %q: %v, %s", number, err, out)
+	}
+}
+
+func TestMakeSaysThatTheFirstStartCompiles(t *testing.T) {
+	dir := t.TempDir()
+	// A module in the place of this one, which compiles in no time.
+	for name, text := range map[string]string{
+		"go.mod":                     "module example\n",
+		"cmd/refresh-poller/main.go": "package main\n\nfunc main() {}\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyMakefile(t, dir)
+	for i, want := range []string{"The first start compiles the program, and downloads the Go modules that it needs.\n", ""} {
+		if out, err := makeIn(t, dir, nil, "-s", "demo").CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("start %d: %v, %q", i+1, err, out)
+		}
+	}
+}
+
+func copyMakefile(t *testing.T, dir string) {
+	t.Helper()
+	makefile, err := os.ReadFile("../../Makefile")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "Makefile"), makefile, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestMakeWatchSucceedsIfTheJobCompletesWhateverOthersDo(t *testing.T) {
 	if out, err := makeIn(t, "../..", nil, "bin/refresh-poller").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -44,7 +95,7 @@ func TestMakeWatchSucceedsIfTheJobCompletesWhateverOthersDo(t *testing.T) {
 		}
 		cluster.Add(job)
 		watches.Go(func() {
-			command := makeIn(t, "../..", environ, "-s", "watch", fmt.Sprint("JOB_ID=", job.ID))
+			command := makeIn(t, "../..", environ, "-s", "watch", "JOB_ID="+job.ID)
 			out, err := command.CombinedOutput()
 			if got := command.ProcessState.ExitCode(); got != want {
 				t.Errorf("job %s: status %d, not %d (%v)\n%s", job.ID, got, want, err, out)
@@ -60,13 +111,7 @@ func TestMakeOnlySaysWhatItWouldDoIfAskedTo(t *testing.T) {
 			cluster := simcluster.New(simcluster.Options{Token: token})
 			environ := watching(t, cluster)
 			dir := t.TempDir()
-			makefile, err := os.ReadFile("../../Makefile")
-			if err == nil {
-				err = os.WriteFile(filepath.Join(dir, "Makefile"), makefile, 0o600)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			copyMakefile(t, dir)
 			out, err := makeIn(t, dir, environ, "-n", target).CombinedOutput()
 			if err != nil || !strings.HasSuffix(string(out), "\nbin/refresh-poller "+target+"\n") || strings.Contains(string(out), password) {
 				t.Errorf("%v\n%s", err, out)

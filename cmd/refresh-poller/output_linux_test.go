@@ -122,7 +122,7 @@ func TestAnInterruptedProgramEndsWithThe130OfShells(t *testing.T) {
 	for _, command := range []string{"watch", "demo"} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
-			environ := watching(t, simcluster.New(simcluster.Options{Token: "another"}))
+			environ := watching(t, answer(502, "<html>"))
 			command := program(t, environ, `exec "$0" `+command)
 			told, stderr := pipe(t)
 			command.Stderr = stderr

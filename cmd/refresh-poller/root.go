@@ -18,6 +18,7 @@ const (
 	exitCompleted   = 0
 	exitOtherEnd    = 1
 	exitBadArgument = 2
+	exitRefused     = 3
 	exitNotWritten  = 4
 	exitInterrupted = 130 // the shells' 128 + SIGINT
 )
@@ -72,6 +73,7 @@ Events are JSON lines on stdout; all else is on stderr.`,
 			return readEnvironment(command.Flags(), h.environ)
 		},
 	}
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagFailure)
 	root.AddGroup(here, about)

@@ -6,10 +6,13 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
 
 	"refresh-poller/internal/leak"
 )
@@ -88,32 +91,60 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-const (
-	rightJobID    = "JOB_ID: it %s: give a refresh job's id, a whole number from 1 to 9223372036854775807, written in digits\n"
-	noToken       = "watch: CLUSTER_TOKEN: it is empty: it must hold the token itself, or JSON with token, or JSON with username and password\n"
-	rightEndpoint = "CLUSTER_ENDPOINT must be an https URL of scheme, host and, if need be, port only, such as https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530 (http is for localhost and 127.0.0.1)\n"
-)
+const rightEndpoint = "watch: --endpoint (CLUSTER_ENDPOINT) must be an https URL of scheme, host and, if need be, port only, such as https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530 (http is for localhost and 127.0.0.1)\n"
 
 func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
-	jobID := func(fault string) string { return "watch: " + strings.Replace(rightJobID, "%s", fault, 1) }
+	const (
+		noJobID  = "watch: give a job's id, or several\n"
+		noToken  = "watch: give the cluster's API key or user:password in a file, with --token-file, or in CLUSTER_TOKEN\n"
+		digits   = ": a job id is a whole number from 1 to 9223372036854775807, written in digits\n"
+		seconds  = " must be 1s to 336h, in whole seconds, such as 90m"
+		forFlags = ": refresh-poller watch --help lists the flags\n"
+		noFile   = " must be the name of a file that can be read: no such file or directory\n"
+	)
+	notPEM := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(notPEM, []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	good := map[string]string{"JOB_ID": "1", "CLUSTER_ENDPOINT": "https://milvus.example.org", "CLUSTER_TOKEN": "hunter2"}
 	tests := map[string]struct {
 		args    []string
 		changes map[string]string
 		want    string
 	}{
-		"another command":     {[]string{"poll"}, nil, "refresh-poller: there is no such command: refresh-poller help lists them\n"},
-		"a command misspelt":  {[]string{"wach"}, nil, "refresh-poller: there is no such command, did you mean watch?: refresh-poller help lists them\n"},
-		"help for no command": {[]string{"help", "poll"}, nil, "help: there is no such command: refresh-poller help lists them\n"},
-		"too many commands":   {[]string{"demo", "watch"}, nil, "demo: it takes no arguments: refresh-poller demo --help\n"},
-		"a flag of none":      {[]string{"-x"}, nil, "refresh-poller: there is no such flag: refresh-poller --help lists the flags\n"},
-		"a flag of another":   {[]string{"demo", "--kind=hunter2"}, nil, "demo: there is no such flag: refresh-poller demo --help lists the flags\n"},
-		"no shell":            {[]string{"completion"}, nil, "completion: give one shell: bash, fish, powershell, zsh\n"},
-		"another shell":       {[]string{"completion", "csh"}, nil, "completion: give one shell: bash, fish, powershell, zsh\n"},
-		"no job id":           {[]string{"watch"}, map[string]string{"JOB_ID": ""}, jobID("is empty")},
-		"a job id of 0":       {[]string{"watch"}, map[string]string{"JOB_ID": "0"}, jobID("is 0")},
-		"an exponent":         {[]string{"watch"}, map[string]string{"JOB_ID": "4.495e17"}, jobID("has an exponent")},
-		"no token":            {[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": " \n"}, noToken},
+		"another command":      {[]string{"poll"}, nil, "refresh-poller: there is no such command: refresh-poller help lists them\n"},
+		"a command misspelt":   {[]string{"wach"}, nil, "refresh-poller: there is no such command, did you mean watch?: refresh-poller help lists them\n"},
+		"help for no command":  {[]string{"help", "poll"}, nil, "help: there is no such command: refresh-poller help lists them\n"},
+		"too many commands":    {[]string{"demo", "watch"}, nil, "demo: it takes no arguments: refresh-poller demo --help\n"},
+		"a flag of none":       {[]string{"-x"}, nil, "refresh-poller: there is no such flag: refresh-poller --help lists the flags\n"},
+		"a flag of another":    {[]string{"demo", "--kind=hunter2"}, nil, "demo: there is no such flag: refresh-poller demo --help lists the flags\n"},
+		"no shell":             {[]string{"completion"}, nil, "completion: give one shell: bash, fish, powershell, zsh\n"},
+		"another shell":        {[]string{"completion", "csh"}, nil, "completion: give one shell: bash, fish, powershell, zsh\n"},
+		"a flag without value": {[]string{"watch", "--kind"}, nil, "watch: --kind needs a value" + forFlags},
+		"a token as a flag":    {[]string{"watch", "--token=hunter2"}, nil, "watch: there is no such flag" + forFlags},
+		"a switch that is not": {[]string{"watch", "--progress=hunter2"}, nil, "watch: --progress must be true or false" + forFlags},
+		"no duration":          {[]string{"watch", "--timeout=hunter2"}, nil, "watch: --timeout" + seconds + forFlags},
+		"a duration of 0":      {[]string{"watch", "--timeout=0s"}, nil, "watch: --timeout" + seconds + forFlags},
+		"a part of a second":   {[]string{"watch", "--timeout=1500ms"}, nil, "watch: --timeout" + seconds + forFlags},
+		"over 14 days":         {[]string{"watch", "--timeout=336h0m1s"}, nil, "watch: --timeout" + seconds + forFlags},
+		"a variable for a flag": {
+			[]string{"watch"}, map[string]string{"WATCH_DEADLINE_SECONDS": "1209601", "KEEP_TRYING": "perhaps"},
+			"watch: WATCH_DEADLINE_SECONDS" + seconds + "\nwatch: KEEP_TRYING must be true or false\n",
+		},
+		"no such kind":  {[]string{"watch", "--kind=compaction"}, nil, "watch: --kind (JOB_KIND) must be one of external_collection, import, snapshot, cloud\n"},
+		"no job id":     {[]string{"watch"}, map[string]string{"JOB_ID": " "}, noJobID},
+		"a job id of 0": {[]string{"watch"}, map[string]string{"JOB_ID": "0"}, "watch: the job id is 0" + digits},
+		"an exponent":   {[]string{"watch", "1", "4.495e17", "2"}, nil, "watch: job id 2 of 3 has an exponent" + digits},
+		"an id of another kind": {
+			[]string{"watch", "--kind=cloud", "a b"}, nil,
+			"watch: the job id is no such id: a job id of cloud is a string of 1 to 128 letters, digits, - and _ that begins with a letter or a digit\n",
+		},
+		"a token for an id":    {[]string{"watch", "root:hunter2"}, nil, "watch: the job id is not a number" + digits},
+		"no token":             {[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": ""}, noToken},
+		"a token for its file": {[]string{"watch", "--token-file=root:hunter2"}, nil, "watch: --token-file" + noFile},
+		"no file of CAs":       {[]string{"watch", "--ca-file=hunter2"}, nil, "watch: --ca-file" + noFile},
+		"a directory":          {[]string{"watch", "--ca-file=."}, nil, "watch: --ca-file must be the name of a file that can be read: is a directory\n"},
+		"no CAs in the file":   {[]string{"watch", "--ca-file", notPEM}, nil, "watch: --ca-file has no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----\n"},
 		"a token of two lines": {
 			[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": "hunter2\nhunter3"},
 			"watch: CLUSTER_TOKEN: the token has a control character, such as a line end, which no HTTP header can carry: it must be on one line\n",
@@ -122,7 +153,7 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 			[]string{"watch"}, map[string]string{"CLUSTER_TOKEN": `"hunter2"`},
 			"watch: CLUSTER_TOKEN: the token is in quotes: it must be without them\n",
 		},
-		"an odd endpoint": {[]string{"watch"}, map[string]string{"CLUSTER_ENDPOINT": "http://root:hunter2@milvus.example.org"}, "watch: " + rightEndpoint},
+		"an odd endpoint": {[]string{"watch"}, map[string]string{"CLUSTER_ENDPOINT": "http://root:hunter2@milvus.example.org"}, rightEndpoint},
 		"two odd delays": {
 			[]string{"watch"}, map[string]string{"MIN_POLL_DELAY_SECONDS": "0", "MAX_POLL_DELAY_SECONDS": "x"},
 			"watch: MIN_POLL_DELAY_SECONDS must be 1 to 900\nwatch: MAX_POLL_DELAY_SECONDS must be a whole number\n",
@@ -133,7 +164,7 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 		},
 		"nothing given": {
 			[]string{"watch"}, map[string]string{"JOB_ID": "", "CLUSTER_TOKEN": "", "CLUSTER_ENDPOINT": ""},
-			jobID("is empty") + noToken + "watch: " + rightEndpoint,
+			noJobID + noToken + rightEndpoint,
 		},
 	}
 	for name, tt := range tests {
@@ -162,5 +193,41 @@ func TestWithoutACommandTheHelpIsAFault(t *testing.T) {
 	got := runToEnd(t, nil)
 	if diff := cmp.Diff(result{exitBadArgument, "", help.stdout}, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTheHelpOfWatchHasAnExampleOfEachFlag(t *testing.T) {
+	watch := newWatch(host{})
+	watch.Flags().VisitAll(func(flag *pflag.Flag) {
+		if !strings.Contains(watch.Example, "--"+flag.Name+" ") {
+			t.Errorf("no example has --%s", flag.Name)
+		}
+	})
+}
+
+func TestShellsCompleteWhatThereIs(t *testing.T) {
+	tests := map[string]struct {
+		words, want []string
+	}{
+		"commands":          {[]string{"w"}, []string{"watch"}},
+		"commands for help": {[]string{"help", ""}, []string{"completion", "demo", "version", "watch"}},
+		"flags":             {[]string{"watch", "--k"}, []string{"--keep-trying", "--kind"}},
+		"kinds":             {[]string{"watch", "--kind", ""}, []string{"external_collection", "import", "snapshot", "cloud"}},
+		"shells":            {[]string{"completion", ""}, []string{"bash", "fish", "powershell", "zsh"}},
+		"no ids":            {[]string{"watch", ""}, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var offered []string
+			for line := range strings.Lines(runToEnd(t, nil, append([]string{"__complete"}, tt.words...)...).stdout) {
+				if word, _, _ := strings.Cut(strings.TrimSpace(line), "\t"); !strings.HasPrefix(word, ":") {
+					offered = append(offered, word)
+				}
+			}
+			slices.Sort(offered)
+			if diff := cmp.Diff(slices.Sorted(slices.Values(tt.want)), offered); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }

@@ -14,7 +14,9 @@ import (
 	"refresh-poller/internal/embedded"
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/limiter"
+	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/screen"
+	"refresh-poller/internal/watch"
 )
 
 const (
@@ -51,13 +53,19 @@ type staticToken string
 
 func (t staticToken) Token(context.Context, time.Time) (string, error) { return string(t), nil }
 
-func newStack(c config.Config, token string, log slog.Handler) *stack {
+// cluster is the API that the poller asks.
+type cluster interface {
+	Describe(ctx context.Context, token string, job milvus.Ref) (milvus.Job, error)
+}
+
+// newStack returns a stack as configured that asks the cluster with the token.
+func newStack(c config.Config, token string, asked cluster, log slog.Handler) *stack {
 	const functionTimeout, visibility, receives = 30 * time.Second, 190 * time.Second, 5 // as in template.yaml
 	s := &stack{queues: embedded.NewQueues(), bus: &embedded.Bus{}}
 	s.queues.Create(deadLetterQueue, embedded.QueueConfig{})
 	s.queues.Create(jobQueue, embedded.QueueConfig{VisibilityTimeout: visibility, MaxReceiveCount: receives, DeadLetterURL: deadLetterQueue})
 	p := c.Poller()
-	p.Tokens = staticToken(token)
+	p.Cluster, p.Tokens = asked, staticToken(token)
 	p.SQS, p.EventBridge = s.queues, s.bus
 	p.Limiter = limiter.New(c.DescribeRateLimit)
 	p.Log = slog.New(log)
@@ -82,6 +90,19 @@ func (s *stack) showEvents(show *screen.Screen, end func(), onEnd func(event.Det
 			onEnd(detail)
 		}
 	})
+}
+
+// eachDeadLetter hands on the job of each message that comes to the dead-letter
+// queue, until ctx is done. Of a message that can be read, only a fault of the
+// poller's own brings it there.
+func (s *stack) eachDeadLetter(ctx context.Context, given func(jobID string)) {
+	for s.queues.Wait(ctx, deadLetterQueue) == nil {
+		for _, m := range s.queues.Receive(deadLetterQueue, 10) {
+			s.queues.Delete(deadLetterQueue, m.ReceiptHandle)
+			message, _ := watch.Parse(m.Body, m.ID, time.Now(), milvus.ExternalCollection)
+			given(message.JobID)
+		}
+	}
 }
 
 // run follows the queue until ctx is done. A handler that is under way is then

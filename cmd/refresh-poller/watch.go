@@ -2,85 +2,131 @@ package main
 
 import (
 	"context"
-	"regexp"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"refresh-poller/internal/config"
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/screen"
-	"refresh-poller/internal/secret"
-	"refresh-poller/internal/watch"
 )
 
-// What to check while the cluster has not shown the job once.
-var watchHints = map[milvus.ErrorKind]string{
-	milvus.Refused: "The cluster refuses the token: check that CLUSTER_TOKEN is its API key, or user:password, " +
-		"and may describe refresh jobs. It is tried again, slowly; Ctrl-C ends the watch.",
-	milvus.Misconfigured: "This is not the API: check that CLUSTER_ENDPOINT is the cluster's own endpoint, with its port, " +
-		"and that its version has external collections. It is tried again, slowly; Ctrl-C ends the watch.",
-	milvus.Temporary: "It is tried again. If this goes on, check that CLUSTER_ENDPOINT is right, and can be reached from here.",
+const watchHelp = `Follow jobs of a real cluster until all have ended, without AWS.
+
+Each job ends with an event. Events are JSON lines on stdout; all else is on
+stderr. The ids are the arguments, or else the words of the variable JOB_ID.
+
+Variables in brackets serve where their flag is not given. The settings of a
+stack that have no flag are variables too, such as MAX_POLL_DELAY_SECONDS=60,
+MIN_POLL_DELAY_SECONDS, NOT_FOUND_GRACE_SECONDS and DESCRIBE_RATE_LIMIT.
+
+The exit status is
+  0    all jobs ended well: the outcome of each is "succeeded"
+  1    a job ended otherwise, or had not ended when the time was up
+  2    an argument is wrong
+  3    the cluster refuses the token, or is not the API, or TLS fails: at once, but
+       once a job has been seen only if it lasts MAX_POLL_DELAY_SECONDS (300)
+  4    the output could not be written
+  130  interrupted`
+
+const watchExample = `  # Where: the cluster, a file that holds its API key or user:password, and the
+  # CA that has signed its certificate, if that is one of your own
+  refresh-poller watch --endpoint https://in01-….vectordb.zillizcloud.com:19530 \
+    --token-file token --ca-file ca.pem 449503829274509313
+
+  # What: jobs of another kind, several at once, with an event for each change
+  refresh-poller watch --kind import --progress 449503829274509313 449503829274509314
+
+  # How long: two hours, whatever happens, and the events into a file
+  refresh-poller watch --timeout 2h --keep-trying 449503829274509313 > events.jsonl`
+
+type watchOptions struct {
+	endpoint, tokenFile, caFile string
+	kind                        string
+	progress                    bool
+	timeout                     duration
+	keepTrying                  bool
 }
 
 func newWatch(h host) *cobra.Command {
-	return &cobra.Command{
-		Use:     "watch",
-		Short:   "Follow a job of a real cluster to its end",
-		GroupID: here.ID,
-		Args:    noArguments,
-		RunE:    func(command *cobra.Command, _ []string) error { return watchJob(command.Context(), h) },
+	o := watchOptions{kind: string(milvus.ExternalCollection), timeout: duration(24 * time.Hour)}
+	command := &cobra.Command{
+		Use:               "watch [flags] JOB_ID…",
+		Short:             "Follow jobs of a real cluster until all have ended",
+		Long:              watchHelp,
+		Example:           watchExample,
+		GroupID:           here.ID,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(command *cobra.Command, args []string) error {
+			return watchJobs(command.Context(), args, o, h)
+		},
 	}
+	flags := command.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.endpoint, "endpoint", "", "`URL` of the cluster; of Zilliz Cloud's API for --kind cloud")
+	flags.StringVar(&o.tokenFile, "token-file", "", "`FILE` with the API key or user:password [or CLUSTER_TOKEN with the token itself]")
+	flags.StringVar(&o.caFile, "ca-file", "", "`FILE` with CAs in PEM to trust besides the system's")
+	flags.StringVar(&o.kind, "kind", o.kind, "the jobs' `KIND`: "+milvus.KindNames())
+	flags.BoolVar(&o.progress, "progress", false, "an event for each change of state or progress too")
+	flags.Var(&o.timeout, "timeout", "how long at most, as `DURATION` such as 90m, up to 336h, or in seconds")
+	flags.BoolVar(&o.keepTrying, "keep-trying", false, "go on where the cluster refuses the token, is not the API, or TLS fails")
+	flags.Lookup("timeout").DefValue = "24h"
+	bind(flags, "endpoint", "CLUSTER_ENDPOINT")
+	bind(flags, "ca-file", "CLUSTER_CA_FILE")
+	bind(flags, "kind", "JOB_KIND")
+	bind(flags, "progress", "PUBLISH_PROGRESS")
+	bind(flags, "timeout", "WATCH_DEADLINE_SECONDS")
+	bind(flags, "keep-trying", "KEEP_TRYING")
+	completeWith[string](command, "endpoint")
+	completeWith(command, "timeout", "90m", "24h")
+	completeWith(command, "kind", milvus.JobKinds()...)
+	return command
 }
 
-// watchJob follows one job of a real cluster, and returns nil if it completes.
-func watchJob(ctx context.Context, h host) error {
-	jobID := h.environ["JOB_ID"]
-	c, token, faults := watchConfig(h.environ)
-	if len(faults) > 0 {
-		return failure{exitBadArgument, strings.Join(faults, "\n")}
+// watchJobs follows jobs of a real cluster, and returns nil if all have succeeded.
+func watchJobs(ctx context.Context, args []string, o watchOptions, h host) error {
+	w, err := o.read(args, h.environ)
+	if err != nil {
+		return err
 	}
-
 	show, err := screen.New(h.stdout, h.stderr)
 	if err != nil {
 		return failure{exitNotWritten, err.Error()}
 	}
 	defer show.Close()
-	for kind, text := range watchHints {
-		show.Hint(kind, text)
-	}
-	s := newStack(c, token, show)
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	defer onInterrupt(ctx, show, end)()
-	ended := ""
-	s.showEvents(show, end, func(detail event.Detail) {
-		ended = detail.State
-		end()
+	for kind, text := range hints {
+		show.Hint(kind, text)
+	}
+	r := newReferee(w, show, end)
+	s := newStack(w.config, w.token, r, r)
+	left := newUnended(w.jobIDs, end)
+	s.showEvents(show, end, func(detail event.Detail) { left.ended(detail.JobID, detail.Outcome == milvus.Succeeded) })
+	go s.eachDeadLetter(running, func(jobID string) {
+		show.Note("job " + jobID + " is given up: its message is in the dead-letter queue")
+		left.ended(jobID, false)
 	})
-	go func() { // only a fault of the poller's own brings the message there
-		if s.queues.Wait(running, deadLetterQueue) == nil {
-			end()
-		}
-	}()
-	s.queues.Send(jobQueue, jobID, 0)
+	for _, id := range w.jobIDs {
+		s.queues.Send(jobQueue, messageOf(id), 0)
+	}
 	err = s.run(running)
 	lost := show.Close()
-	switch {
+	switch all, succeeded := left.all(); {
 	case lost != nil:
 		return failure{exitNotWritten, lost.Error()}
 	case err != nil:
 		return err
-	case ended == "RefreshCompleted":
+	case all && succeeded:
 		return nil
-	case ended != "":
+	case all:
 		return failure{status: exitOtherEnd}
-	case ctx.Err() != nil:
-		return interrupted
+	case r.verdict() != "":
+		return failure{exitRefused, r.verdict()}
 	}
-	return failure{exitOtherEnd, "given up, the message is in the dead-letter queue"}
+	return interrupted
 }
 
 // onInterrupt ends a run once ctx is done, and before it the screen: what is
@@ -92,31 +138,36 @@ func onInterrupt(ctx context.Context, show *screen.Screen, end func()) (stop fun
 	})
 }
 
-// watchConfig returns the configuration and the token, or a sentence for each
-// variable that is wrong.
-func watchConfig(environ map[string]string) (c config.Config, token string, faults []string) {
-	if _, refusal := watch.Parse(environ["JOB_ID"], "JOB_ID", time.Now(), milvus.ExternalCollection); refusal != nil {
-		fault, _, _ := strings.Cut(refusal.Error(), ": ")
-		faults = append(faults, "JOB_ID: "+strings.Replace(fault, "the body", "it", 1)+
-			": give a refresh job's id, a whole number from 1 to 9223372036854775807, written in digits")
-	}
-	token, err := secret.Parse(environ["CLUSTER_TOKEN"])
-	if err != nil {
-		faults = append(faults, "CLUSTER_TOKEN: "+err.Error())
-	}
-	if c, err = loadConfig(environ); err != nil {
-		faults = append(faults, strings.Split(asVariables(err.Error()), "\n")...)
-	}
-	return c, token, faults
+// unended are the jobs whose watches have not ended.
+type unended struct {
+	mu        sync.Mutex
+	jobs      map[string]bool
+	succeeded bool
+	end       func()
 }
 
-var parameter = regexp.MustCompile(`\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b`)
+// newUnended has end called once all have ended.
+func newUnended(jobIDs []string, end func()) *unended {
+	u := &unended{jobs: map[string]bool{}, succeeded: true, end: end}
+	for _, id := range jobIDs {
+		u.jobs[id] = true
+	}
+	return u
+}
 
-// asVariables puts the variables' names in the place of the parameters' that
-// they set: MinPollDelaySeconds becomes MIN_POLL_DELAY_SECONDS.
-func asVariables(text string) string {
-	return parameter.ReplaceAllStringFunc(text, func(name string) string {
-		words := regexp.MustCompile(`[A-Z][a-z]+`).FindAllString(name, -1)
-		return strings.ToUpper(strings.Join(words, "_"))
-	})
+func (u *unended) ended(jobID string, succeeded bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.jobs, jobID)
+	u.succeeded = u.succeeded && succeeded
+	if len(u.jobs) == 0 {
+		u.end()
+	}
+}
+
+// all reports whether all have ended, and whether none did otherwise than well.
+func (u *unended) all() (all, succeeded bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.jobs) == 0, u.succeeded
 }

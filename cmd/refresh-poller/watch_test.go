@@ -101,13 +101,14 @@ func TestTheTokenOfAWatchMayHaveTheFormsOfTheSecret(t *testing.T) {
 	}
 }
 
-func TestAWatchThatGetsNowhereSaysWhatToCheckUntilItIsInterrupted(t *testing.T) {
-	answer := func(status int, body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(status)
-			io.WriteString(w, body)
-		}
+func answer(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		io.WriteString(w, body)
 	}
+}
+
+func TestAWatchThatGetsNowhereSaysWhatToCheckIfItIsToKeepTrying(t *testing.T) {
 	tests := map[string]struct {
 		cluster http.Handler
 		poll    string
@@ -115,25 +116,25 @@ func TestAWatchThatGetsNowhereSaysWhatToCheckUntilItIsInterrupted(t *testing.T) 
 	}{
 		"another token": {
 			simcluster.New(simcluster.Options{Token: "another"}),
-			"refused               next 5m00s   user hasn't authenticated (HTTP 401, code 1800)", "check that CLUSTER_TOKEN is",
+			"refused               next 5m00s   user hasn't authenticated (HTTP 401, code 1800)", "check that --token-file, or CLUSTER_TOKEN, holds",
 		},
 		"a cluster that repeats the token": {
 			answer(200, `{"code": 21119, "message": `+strconv.Quote("The apikey "+token+" is illegal.")+`}`),
-			"refused               next 5m00s   The apikey *** is illegal. (HTTP 200, code 21119)", "check that CLUSTER_TOKEN is",
+			"refused               next 5m00s   The apikey *** is illegal. (HTTP 200, code 21119)", "check that --token-file, or CLUSTER_TOKEN, holds",
 		},
 		"an older server": {
 			http.NotFoundHandler(),
-			"misconfigured         next 5m00s   the answer is not the API's JSON (HTTP 404)", "check that CLUSTER_ENDPOINT is",
+			"misconfigured         next 5m00s   the answer is not the API's JSON (HTTP 404)", "check that --endpoint, or CLUSTER_ENDPOINT, is",
 		},
 		"a gateway": {
 			answer(502, "<html>"),
-			"unavailable           next 2s      the answer is not the API's JSON (HTTP 502)", "check that CLUSTER_ENDPOINT is",
+			"unavailable           next 2s      the answer is not the API's JSON (HTTP 502)", "check that --endpoint is",
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := runUntil(t, "check that", watching(t, tt.cluster), "watch")
+			got := runUntil(t, "check that", watching(t, tt.cluster), "watch", "--keep-trying")
 			if got.status != exitInterrupted || got.stdout != "" {
 				t.Errorf("status %d, stdout %q", got.status, got.stdout)
 			}

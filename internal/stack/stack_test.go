@@ -229,6 +229,8 @@ func TestOutputs(t *testing.T) {
 
 		"ResumeFunctionName":       ref("ResumeFunction"),
 		"ResumeDeadLetterQueueUrl": ref("ResumeDeadLetterQueue"),
+
+		"Version": versionNumber(t),
 	}
 	got := map[string]any{}
 	for name, output := range outputs {

@@ -12,47 +12,41 @@ import (
 // number is set by the Makefile's builds, with -ldflags.
 var number string
 
-// Number returns the version without a leading v, such as 0.1.0: the Makefile's,
-// or else Go's own for a program built from a checkout, which names the commit, or
-// else "devel".
-func Number() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		info = &debug.BuildInfo{}
-	}
-	return numberOf(number, info)
-}
+// Number returns the version, such as 0.1.0: the Makefile's, or else Go's own for a
+// program built from a checkout, which names the commit, or else "devel".
+func Number() string { return numberOf(number, buildInfo()) }
 
 func numberOf(number string, info *debug.BuildInfo) string {
-	main := strings.TrimPrefix(info.Main.Version, "v")
+	main := info.Main.Version
 	if main == "(devel)" {
 		main = ""
 	}
-	return cmp.Or(number, main, "devel")
+	return cmp.Or(number, strings.TrimPrefix(main, "v"), "devel")
 }
 
 // Long returns the version in one line for a person, with the commit, where it is
 // known, and Go's version.
-func Long() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		info = &debug.BuildInfo{}
-	}
-	return longOf(number, info)
-}
+func Long() string { return longOf(number, buildInfo()) }
 
 func longOf(number string, info *debug.BuildInfo) string {
 	settings := map[string]string{}
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
-	commit := ""
-	if revision := settings["vcs.revision"]; revision != "" {
-		commit = fmt.Sprintf("commit %.12s", revision)
+	from := runtime.Version()
+	if commit := settings["vcs.revision"]; commit != "" {
+		changes := ""
 		if settings["vcs.modified"] == "true" {
-			commit += " and changes"
+			changes = " and changes"
 		}
-		commit += ", "
+		from = fmt.Sprintf("commit %.12s%s, %s", commit, changes, from)
 	}
-	return fmt.Sprintf("%s (%s%s, %s/%s)", numberOf(number, info), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%s (%s, %s/%s)", numberOf(number, info), from, runtime.GOOS, runtime.GOARCH)
+}
+
+func buildInfo() *debug.BuildInfo {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info
+	}
+	return &debug.BuildInfo{}
 }
