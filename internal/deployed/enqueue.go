@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,9 +35,8 @@ type Options struct {
 }
 
 // Bodies makes a message for each job; of jobs of that kind where the options name
-// none. The error has a line for each fault that the poller would find in them.
+// none. The error is what the poller would say of one of them.
 func (o Options) Bodies(ids []string, kind milvus.JobKind) ([]string, error) {
-	var faults []string
 	if o.Context != nil && !json.Valid(o.Context) {
 		return nil, errors.New("context is not valid JSON: it must be a JSON object")
 	}
@@ -46,17 +44,8 @@ func (o Options) Bodies(ids []string, kind milvus.JobKind) ([]string, error) {
 	for i, id := range ids {
 		bodies[i] = o.body(id)
 		if _, err := watch.Parse(bodies[i], id, time.Now(), kind); err != nil {
-			fault := err.Error()
-			if ofID, ok := strings.CutPrefix(fault, "jobId "); ok {
-				fault = strconv.Quote(id) + " " + ofID
-			}
-			faults = append(faults, fault)
-		} else if slices.Contains(ids[:i], id) {
-			faults = append(faults, id+" stands twice, and would be watched twice: give it once")
+			return nil, err
 		}
-	}
-	if faults != nil {
-		return nil, errors.New(strings.Join(slices.Compact(faults), "\n"))
 	}
 	return bodies, nil
 }
@@ -85,14 +74,17 @@ type Sender interface {
 
 // Enqueue sends the bodies to the job queue, and tells of each by its index: the
 // message's id, which is the watch's, or why it was not sent. The error, which
-// sent returned or a call failed with, leaves the others unsent.
+// sent returned, a call failed with or ctx has, leaves the others unsent.
 func (s Stack) Enqueue(ctx context.Context, queue Sender, bodies []string, sent func(i int, messageID string, err error) error) error {
 	for first := 0; first < len(bodies); first += maxEntries {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		var entries []types.SendMessageBatchRequestEntry
 		for i := first; i < min(first+maxEntries, len(bodies)); i++ {
 			entries = append(entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: &bodies[i]})
 		}
-		ids, err := send(ctx, queue, s.JobQueueURL, entries)
+		ids, err := send(context.WithoutCancel(ctx), queue, s.JobQueueURL, entries)
 		if err != nil {
 			return err
 		}

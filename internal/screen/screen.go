@@ -49,13 +49,21 @@ func New(out, notes *os.File) (*Screen, error) {
 	if discards(out) && readable(out) {
 		return nil, errors.New("stdout is closed, or /dev/null opened for reading too: give it a place for the events, such as > /dev/null")
 	}
-	// The bars are drawn with escape sequences, which these two don't know.
-	plain := runtime.GOOS == "windows" || os.Getenv("TERM") == "dumb"
 	same := sameFile(out, notes)
-	if fd := int(notes.Fd()); !plain && term.IsTerminal(fd) && (same || silent(out)) {
-		return onTerminal(out, notes, func() (int, int, error) { return term.GetSize(fd) }, same), nil
+	if size := sizeOf(notes); size != nil && (same || silent(out)) {
+		return onTerminal(out, notes, size, same), nil
 	}
 	return inLines(out, notes), nil
+}
+
+// sizeOf returns what tells the terminal's size, or nil where no bars can be drawn:
+// they take escape sequences, which Windows and TERM=dumb don't know.
+func sizeOf(notes *os.File) func() (width, height int, err error) {
+	fd := int(notes.Fd())
+	if runtime.GOOS == "windows" || os.Getenv("TERM") == "dumb" || !term.IsTerminal(fd) {
+		return nil
+	}
+	return func() (width, height int, err error) { return term.GetSize(fd) }
 }
 
 func sameFile(a, b *os.File) bool {
@@ -97,15 +105,20 @@ func inLines(out, notes io.Writer) *Screen {
 // when they go to the terminal too.
 func onTerminal(out, notes io.Writer, size func() (int, int, error), hold bool) *Screen {
 	s := inLines(out, notes)
-	s.size = func() (width, height int) {
+	s.size = known(size)
+	s.bars, s.hold = newBars(notes, s.size), hold
+	return s
+}
+
+// known returns a size that is always one: some terminals don't know, and say 0.
+func known(size func() (int, int, error)) func() (width, height int) {
+	return func() (width, height int) {
 		width, height, err := size()
-		if err != nil || width < 1 || height < 2 { // some terminals don't know, and say 0
+		if err != nil || width < 1 || height < 2 {
 			return 80, 24
 		}
 		return width, height
 	}
-	s.bars, s.hold = newBars(notes, s.size), hold
-	return s
 }
 
 // Passing has the screen show watches that begin and end elsewhere, for as long as
