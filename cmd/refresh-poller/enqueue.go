@@ -123,11 +123,11 @@ func (o enqueueOptions) bodies(ids []string, kind milvus.JobKind) ([]string, err
 	if o.context != "" {
 		options.Context = json.RawMessage(o.context)
 	}
-	if !kind.Known() {
-		return nil, failure{exitBadArgument, "--kind must be one of " + milvus.KindNames()}
-	}
 	if err := checkJobIDs(ids, kind); err != nil {
 		return nil, failure{exitBadArgument, err.Error()}
+	}
+	if !kind.Known() {
+		return nil, failure{exitBadArgument, "--kind must be one of " + milvus.KindNames()}
 	}
 	bodies, err := options.Bodies(ids, kind)
 	if err != nil { // the flags have read the others

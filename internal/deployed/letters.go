@@ -12,6 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"refresh-poller/internal/watch"
 )
 
 // NotHandled is the reason of a dead letter that SQS itself has moved there: the
@@ -71,8 +73,8 @@ type letter struct {
 }
 
 // Look receives all dead letters that are there, each once; saw is told how many
-// so far, of about how many. If ctx is done meanwhile, the letters are those so
-// far.
+// so far, of about how many. With an error, or once ctx is done, the letters are
+// those so far.
 //
 // It never calls a receive off: that could hide letters of which it doesn't know.
 func (s Stack) Look(ctx context.Context, queues Queues, saw func(n, of int)) (*Letters, error) {
@@ -80,7 +82,7 @@ func (s Stack) Look(ctx context.Context, queues Queues, saw func(n, of int)) (*L
 	calls := context.WithoutCancel(ctx)
 	there, err := l.count(calls)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	bytes := 0
 	for quiet := 0; quiet < maxQuiet && ctx.Err() == nil && len(l.held) < maxLetters && bytes < maxHeldLetters; {
@@ -149,7 +151,7 @@ func (l *Letters) Reasons() []Reason {
 		if letter.reason == NotHandled {
 			fault = NotHandled
 		}
-		counts[fault]++
+		counts[watch.Bounded(fault)]++
 	}
 	var reasons []Reason
 	for text, n := range counts {

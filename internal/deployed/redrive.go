@@ -2,7 +2,6 @@ package deployed
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"strconv"
 	"time"
@@ -124,13 +123,4 @@ func (l *Letters) delete(ctx context.Context, entries []types.DeleteMessageBatch
 		entries = again
 	}
 	return len(entries)
-}
-
-// String tells what came of them, in one sentence.
-func (m Moved) String() string {
-	text := fmt.Sprintf("%d moved", m.Sent)
-	if m.Refused > 0 {
-		text += fmt.Sprintf(", %d not (%v)", m.Refused, m.Cause)
-	}
-	return text
 }

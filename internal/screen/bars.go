@@ -108,6 +108,8 @@ func (v *view) beside(width int, now time.Time) string {
 	switch left := v.seen.Add(v.delay).Sub(now); {
 	case v.ended:
 		age = max(v.seen.Sub(v.begun), 0)
+	case left < -time.Minute:
+		next = "late " + span(-left)
 	case left <= 0:
 		next = "polling"
 	default:
