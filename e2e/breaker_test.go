@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -80,7 +79,7 @@ var describeFaults = []kind[func(next http.Handler, chance *rand.Rand) http.Hand
 	{"compressed", 1, answered(simcluster.Gzipped(simcluster.GatewayPage()))},
 	{"408", 1, answered(simcluster.TimedOut())},
 	{"error code", 5, answered(simcluster.Failure(2, "service unavailable, for Bearer "+faultsToken))},
-	{"another job", 2, answered(simcluster.WrongJob(1))},
+	{"another job", 2, answered(simcluster.WrongJob("1"))},
 	{"cut", 3, answered(simcluster.Answer{Drop: true})},
 	{"429", 1.5, answered(simcluster.RateLimited(time.Second))},
 	{"limiter's code", 1, answered(simcluster.Failure(1807, "request is rejected by limiter"))},
@@ -186,12 +185,10 @@ func (b *breaker) breakCall(c call, forward func([]byte) answer) answer {
 }
 
 // breakDescribe answers a describe, with the help of next or without.
-func (b *breaker) breakDescribe(w http.ResponseWriter, r *http.Request, body []byte, next http.Handler) {
-	var asked struct{ JobID int64 }
-	json.Unmarshal(body, &asked) // what can't be read is job 0
-	chance := b.draw(fmt.Sprint("describe ", asked.JobID))
+func (b *breaker) breakDescribe(w http.ResponseWriter, r *http.Request, text string, next http.Handler) {
+	chance := b.draw("describe " + text)
 	// Two batches may hold the job; then the process of one of them dies.
-	if victim := b.dying(func(i *invocation) bool { return i.jobs[asked.JobID] }); victim != nil {
+	if victim := b.dying(func(i *invocation) bool { return i.describes[text] }); victim != nil {
 		b.count("killed at a describe")
 		victim.kill()
 		panic(http.ErrAbortHandler)

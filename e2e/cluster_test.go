@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -26,9 +24,10 @@ type cluster struct {
 	requests []request
 }
 
+// request is a request as it came in: method, path and body.
 type request struct {
 	at   time.Time
-	body string
+	text string
 }
 
 func startCluster(t *testing.T, token string, b *breaker) *cluster {
@@ -44,29 +43,45 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
+	text := r.Method + " " + r.RequestURI + " " + string(body)
 	c.mu.Lock()
-	c.requests = append(c.requests, request{time.Now(), string(body)})
+	c.requests = append(c.requests, request{time.Now(), text})
 	c.mu.Unlock()
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if c.breaker != nil {
-		c.breaker.breakDescribe(w, r, body, c.Cluster)
+		c.breaker.breakDescribe(w, r, text, c.Cluster)
 	} else {
 		c.Cluster.ServeHTTP(w, r)
 	}
 }
 
-// describes returns when the job was asked for, in the exact form that the API
-// documents.
-func (c *cluster) describes(jobID int64) []time.Time {
+// describes returns when a refresh was asked for.
+func (c *cluster) describes(jobID string) (times []time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var times []time.Time
 	for _, r := range c.requests {
-		if r.body == `{"jobId": `+strconv.FormatInt(jobID, 10)+`}` {
+		if r.text == describeOf(simcluster.Job{ID: jobID}.Ref()) {
 			times = append(times, r.at)
 		}
 	}
-	return slices.Clone(times)
+	return times
+}
+
+// wantDocumented checks that all requests asked for a job of the cluster, in the
+// exact form that the API documents.
+func (c *cluster) wantDocumented(t *testing.T) {
+	t.Helper()
+	documented := map[string]bool{}
+	for job := range c.Counts().PerJob {
+		documented[describeOf(job)] = true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.requests {
+		if !documented[r.text] {
+			t.Errorf("the cluster was asked: %s", r.text)
+		}
+	}
 }
 
 // peak returns the most requests that came within any d, refused ones included.

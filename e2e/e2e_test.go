@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"maps"
-	"math"
 	"strconv"
 	"testing"
 	"time"
@@ -56,22 +55,22 @@ type scenario func(t *testing.T, s *stack) (check func(t *testing.T))
 
 // The largest id there is, and one that no float64 holds.
 const (
-	largestJob = math.MaxInt64
-	oddJob     = 449503829274509313
+	largestJob = "9223372036854775807"
+	oddJob     = "449503829274509313"
 )
 
 const (
-	failedJob = 449503829274509400 + iota
-	unknownJob
-	hangingJob
-	goodJob
-	throttledJob
-	rotatedJob
-	progressJob
-	doomedJob
-	awaitedJob
-	awaitedFailure
-	burstJobs // and those above it
+	failedJob      = "449503829274509400"
+	unknownJob     = "449503829274509401"
+	hangingJob     = "449503829274509402"
+	goodJob        = "449503829274509403"
+	throttledJob   = "449503829274509404"
+	rotatedJob     = "449503829274509405"
+	progressJob    = "449503829274509406"
+	doomedJob      = "449503829274509407"
+	awaitedJob     = "449503829274509408"
+	awaitedFailure = "449503829274509409"
+	burstJobs      = 449503829274509410 // and those above it
 )
 
 var scenarios = []struct {
@@ -83,6 +82,7 @@ var scenarios = []struct {
 	{"failure", "main", failure},
 	{"not found", "main", notFound},
 	{"expiry", "main", expiry},
+	{"jobs of every kind", "main", everyKind},
 	{"burst", "busy", burst},
 	{"rate limit", "busy", rateLimit},
 	{"progress on a named bus", "bus", progress},

@@ -30,13 +30,13 @@ func completion(t *testing.T, s *stack) func(t *testing.T) {
 		ExternalSource: "s3://key:" + sourceSecret + "@bucket/books",
 	})
 	s.cluster.Add(simcluster.Job{ID: oddJob, VisibleAfter: 2 * time.Second, PendingFor: 2 * time.Second, RunsFor: 4 * time.Second})
-	ids := s.send(t, fmt.Sprintf(`{"jobId": "%d", "context": %s}`, largestJob, producers), strconv.Itoa(oddJob))
+	ids := s.send(t, fmt.Sprintf(`{"jobId": "%s", "context": %s}`, largestJob, producers), oddJob)
 
 	return func(t *testing.T) {
 		e := s.end(t, largestJob)
 		got, watch := e.Detail, e.Detail["watch"].(map[string]any)
 		want := map[string]any{
-			"version": "1", "id": got["id"], "jobId": "9223372036854775807", "state": "RefreshCompleted", "terminal": true,
+			"version": "1", "id": got["id"], "kind": "external_collection", "jobId": largestJob, "state": "RefreshCompleted", "terminal": true, "outcome": "succeeded",
 			"collectionName": "ext_books", "progress": json.Number("100"), "externalSource": "s3://bucket/books",
 			"clusterEndpoint": s.cluster.URL, "startTime": got["startTime"], "endTime": got["endTime"], "durationMs": json.Number("6000"),
 			"watch":   map[string]any{"id": ids[0], "since": watch["since"], "polls": watch["polls"], "detectionLagMs": watch["detectionLagMs"]},
@@ -52,13 +52,13 @@ func completion(t *testing.T, s *stack) func(t *testing.T) {
 		if at := e.Time.Format("2006-01-02T15:04:05"); !strings.HasPrefix(fmt.Sprint(got["endTime"]), at) {
 			t.Errorf("event at %s about a job that ended at %v", at, got["endTime"])
 		}
-		if end := s.end(t, oddJob).Detail; end["jobId"] != "449503829274509313" || end["state"] != "RefreshCompleted" {
+		if end := s.end(t, oddJob).Detail; end["jobId"] != oddJob || end["state"] != "RefreshCompleted" {
 			t.Errorf("job %v ended as %v", end["jobId"], end["state"])
 		}
-		for _, job := range []int64{largestJob, oddJob} {
+		for _, job := range []string{largestJob, oddJob} {
 			// Each poll asked for this very id, and the message carried it on.
 			if asked, sent := len(s.cluster.describes(job)), len(s.sentOn(job)); asked < 2 || sent != asked-1 {
-				t.Errorf("job %d was asked for %d times and sent on %d times", job, asked, sent)
+				t.Errorf("job %s was asked for %d times and sent on %d times", job, asked, sent)
 			}
 		}
 	}
@@ -69,7 +69,7 @@ func failure(t *testing.T, s *stack) func(t *testing.T) {
 		ID: failedJob, CollectionName: "ext_orders", RunsFor: 2 * time.Second, Shape: simcluster.LinearTo(60),
 		Fails: "read s3://key:" + reasonSecret + "@orders/2024.parquet: no such object", ReasonAfter: 2 * time.Second,
 	})
-	s.send(t, fmt.Sprintf(`{"code": 0, "data": {"jobId": %d}}`, failedJob))
+	s.send(t, `{"code": 0, "data": {"jobId": `+failedJob+`}}`)
 	return func(t *testing.T) {
 		got := s.end(t, failedJob).Detail
 		if got["state"] != "RefreshFailed" || got["reason"] != "read s3://orders/2024.parquet: no such object" {
@@ -80,7 +80,7 @@ func failure(t *testing.T, s *stack) func(t *testing.T) {
 
 func notFound(t *testing.T, s *stack) func(t *testing.T) {
 	s.cluster.Add(simcluster.Job{ID: unknownJob, NeverVisible: true})
-	s.send(t, fmt.Sprintf(`{"detail-type": "Refresh submitted", "detail": {"jobId": %d}}`, unknownJob))
+	s.send(t, `{"detail-type": "Refresh submitted", "detail": {"jobId": `+unknownJob+`}}`)
 	return func(t *testing.T) {
 		if got := s.end(t, unknownJob).Detail; got["state"] != "JobNotFound" {
 			t.Errorf("state %v, reason %v", got["state"], got["reason"])
@@ -91,7 +91,7 @@ func notFound(t *testing.T, s *stack) func(t *testing.T) {
 
 func expiry(t *testing.T, s *stack) func(t *testing.T) {
 	s.cluster.Add(simcluster.Job{ID: hangingJob, RunsFor: time.Second, Shape: simcluster.LinearTo(42), Hangs: true})
-	s.send(t, fmt.Sprintf(`{"jobId": %d, "deadlineSeconds": 5}`, hangingJob))
+	s.send(t, `{"jobId": `+hangingJob+`, "deadlineSeconds": 5}`)
 	return func(t *testing.T) {
 		got := s.end(t, hangingJob).Detail
 		reason := fmt.Sprint(got["reason"])
@@ -104,7 +104,7 @@ func expiry(t *testing.T, s *stack) func(t *testing.T) {
 
 // wantLastPoll checks that the last poll of a watch was at that age, or as much
 // later as the batching window and a busy machine make it.
-func (s *stack) wantLastPoll(t *testing.T, jobID int64, what, seconds string) {
+func (s *stack) wantLastPoll(t *testing.T, jobID, what, seconds string) {
 	t.Helper()
 	since, err := time.Parse(time.RFC3339, s.end(t, jobID).Detail["watch"].(map[string]any)["since"].(string))
 	age, err2 := time.ParseDuration(seconds + "s")
@@ -119,7 +119,7 @@ func (s *stack) wantLastPoll(t *testing.T, jobID int64, what, seconds string) {
 
 func progress(t *testing.T, s *stack) func(t *testing.T) {
 	s.cluster.Add(simcluster.Job{ID: progressJob, PendingFor: 3 * time.Second, RunsFor: 9 * time.Second})
-	s.send(t, strconv.Itoa(progressJob))
+	s.send(t, progressJob)
 	return func(t *testing.T) {
 		if bus := s.Outputs["EventBusName"]; bus != namedBus {
 			t.Errorf("the stack publishes on %q", bus)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -30,12 +29,11 @@ const otherAccount = "210987654321"
 // The jobs that the subscribers are to hear of. The silent one is no job of the
 // cluster: its event tells less than any that the poller publishes of one.
 const (
-	nightlyJob = 449503829274600001 + iota
-	hourlyJob
-	silentJob
-	submittedJob
-	completedSample // and failedSample are those of examples/events.json
-	failedSample
+	nightlyJob   = "449503829274600001"
+	hourlyJob    = "449503829274600002"
+	silentJob    = "449503829274600003"
+	submittedJob = "449503829274600004"
+	// Those of examples/events.json are 449503829274600005 and 449503829274600006.
 )
 
 // example is a deployed example, and who can see it.
@@ -118,20 +116,20 @@ func subscribers(t *testing.T, s *stack) func(t *testing.T) {
 	s.cluster.Add(simcluster.Job{ID: hourlyJob, CollectionName: "ext_orders", Fails: "read \"orders.parquet\": no such object"})
 	s.cluster.Add(simcluster.Job{ID: submittedJob})
 	s.send(t,
-		fmt.Sprintf(`{"jobId": %d, "context": {"pipeline": "nightly"}}`, nightlyJob),
-		fmt.Sprintf(`{"jobId": %d, "context": {"pipeline": "hourly"}}`, hourlyJob))
+		fmt.Sprintf(`{"jobId": %s, "context": {"pipeline": "nightly"}}`, nightlyJob),
+		fmt.Sprintf(`{"jobId": %s, "context": {"pipeline": "hourly"}}`, hourlyJob))
 	const detailType = "External Collection Refresh Job State Change"
 	silent := detailOf(silentJob, `"state": "RefreshFailed", "terminal": true`)
 	s.publish(t, "refresh-poller", detailType, detailOf(nightlyJob, `"state": "RefreshInProgress", "terminal": false, "context": {"pipeline": "nightly"}`))
 	s.publish(t, "refresh-poller", detailType, silent)
 	s.publish(t, "another-program", detailType, silent)
 	s.publishSamples(t)
-	s.publish(t, "another-program", "Refresh submitted", fmt.Sprintf(`{"jobId": "%d"}`, silentJob))
-	s.publish(t, "orders", "Refresh submitted", fmt.Sprintf(`{"jobId": "%d"}`, submittedJob))
+	s.publish(t, "another-program", "Refresh submitted", fmt.Sprintf(`{"jobId": %q}`, silentJob))
+	s.publish(t, "orders", "Refresh submitted", fmt.Sprintf(`{"jobId": %q}`, submittedJob))
 
 	return func(t *testing.T) {
 		// The emulator has an event at all of its targets before its next call.
-		for _, job := range []int64{nightlyJob, hourlyJob, submittedJob} {
+		for _, job := range []string{nightlyJob, hourlyJob, submittedJob} {
 			s.end(t, job)
 		}
 		const nightly, hourly = "449503829274600001 RefreshCompleted", "449503829274600002 RefreshFailed"
@@ -189,8 +187,8 @@ func (s *stack) wantNotifications(t *testing.T, messages []string) {
 }
 
 // detailOf is the detail of an event with the least that the poller tells.
-func detailOf(job int64, more string) string {
-	return fmt.Sprintf(`{"version": "1", "id": "23cff968e159d6a031c7c6f01ec9853c", "jobId": "%d", %s,
+func detailOf(job, more string) string {
+	return fmt.Sprintf(`{"version": "1", "id": "23cff968e159d6a031c7c6f01ec9853c", "jobId": %q, %s,
 		"clusterEndpoint": "https://cluster.example", "watch": {"id": "059f36b4-87a3-44ab-83d2-661975830a7d", "since": "2024-04-11T10:39:58.120Z", "polls": 1}}`, job, more)
 }
 
@@ -287,7 +285,7 @@ func summaries(t *testing.T, events []string) (summaries []string) {
 		if err := json.Unmarshal([]byte(text), &e); err != nil {
 			t.Fatal(err)
 		}
-		if job, _ := strconv.ParseInt(e.Detail.JobID, 10, 64); job >= nightlyJob && job <= failedSample {
+		if strings.HasPrefix(e.Detail.JobID, "44950382927460000") {
 			summaries = append(summaries, e.Detail.JobID+" "+e.Detail.State)
 		}
 	}

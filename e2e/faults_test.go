@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func badInput(t *testing.T, s *stack) func(t *testing.T) {
 	}
 	s.cluster.Add(simcluster.Job{ID: goodJob})
 	// The good one is among the others of one batch.
-	ids := s.send(t, append([]string{strconv.Itoa(goodJob)}, bodies[1:]...)...)
+	ids := s.send(t, append([]string{goodJob}, bodies[1:]...)...)
 	good := ids[0]
 	ids[0] = s.send(t, bodies[0])[0]
 
@@ -77,7 +76,7 @@ func rateLimit(t *testing.T, s *stack) func(t *testing.T) {
 	s.cluster.Add(simcluster.Job{ID: throttledJob, Faults: []simcluster.Answer{
 		simcluster.Failure(1807, "request is rejected by limiter"), simcluster.RateLimited(wait), simcluster.GatewayPage(),
 	}})
-	s.send(t, strconv.Itoa(throttledJob))
+	s.send(t, throttledJob)
 	return func(t *testing.T) {
 		if end := s.end(t, throttledJob).Detail; end["state"] != "RefreshCompleted" {
 			t.Errorf("the job ended as %v", end["state"])
@@ -92,20 +91,23 @@ func rateLimit(t *testing.T, s *stack) func(t *testing.T) {
 	}
 }
 
-// burst is more jobs at once than the limit allows to describe in a second.
+// burst is more jobs at once, of all kinds, than the limit allows to describe in a
+// second.
 func burst(t *testing.T, s *stack) func(t *testing.T) {
 	const jobs = 30
-	for first := int64(burstJobs); first < burstJobs+jobs; first += 10 {
+	var all []simcluster.Ref
+	for len(all) < jobs {
 		var bodies []string
-		for id := first; id < first+10; id++ {
-			s.cluster.Add(simcluster.Job{ID: id})
-			bodies = append(bodies, strconv.FormatInt(id, 10))
+		for range 10 {
+			job := refOf(kinds[len(all)%len(kinds)], burstJobs+len(all)/len(kinds))
+			s.cluster.Add(simcluster.Job{Kind: job.Kind, ID: job.ID})
+			all, bodies = append(all, job), append(bodies, bodyOf(job, ""))
 		}
 		s.send(t, bodies...)
 	}
 	return func(t *testing.T) {
-		for id := int64(burstJobs); id < burstJobs+jobs; id++ {
-			s.end(t, id)
+		for _, job := range all {
+			s.endOf(t, job)
 		}
 	}
 }
@@ -114,7 +116,7 @@ func burst(t *testing.T, s *stack) func(t *testing.T) {
 func rotatedSecret(t *testing.T, s *stack) func(t *testing.T) {
 	return func(t *testing.T) {
 		s.cluster.Add(simcluster.Job{ID: rotatedJob, RunsFor: 6 * time.Second})
-		s.send(t, strconv.Itoa(rotatedJob))
+		s.send(t, rotatedJob)
 		await(t, "the first describe", func() bool { return len(s.cluster.describes(rotatedJob)) > 0 })
 		s.cluster.SetToken(tokenAfterRotation)
 		// Once with the token at hand, once with the secret read again, and that
@@ -134,7 +136,7 @@ func rotatedSecret(t *testing.T, s *stack) func(t *testing.T) {
 
 // deadLetter has the bus refuse every event of one job.
 func deadLetter(t *testing.T, s *stack) func(t *testing.T) {
-	body := fmt.Sprintf(`{"jobId": %d, "context": {"of": "the producer"}}`, doomedJob)
+	body := fmt.Sprintf(`{"jobId": %s, "context": {"of": "the producer"}}`, doomedJob)
 	s.emulator.setFault(refuseEventsOf(doomedJob))
 	s.cluster.Add(simcluster.Job{ID: doomedJob})
 	ids := s.send(t, body)
@@ -156,12 +158,11 @@ func deadLetter(t *testing.T, s *stack) func(t *testing.T) {
 }
 
 // refuseEventsOf has PutEvents fail for the entries about one job.
-func refuseEventsOf(jobID int64) fault {
-	about := strconv.AppendInt(nil, jobID, 10)
+func refuseEventsOf(jobID string) fault {
 	return func(c call, forward func([]byte) answer) answer {
 		if c.Target != putEvents {
 			return forward(c.Body)
 		}
-		return refuse(c, forward, func(_ int, entry []byte) bool { return bytes.Contains(entry, about) })
+		return refuse(c, forward, func(_ int, entry []byte) bool { return bytes.Contains(entry, []byte(jobID)) })
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/runtimeapi"
+	"refresh-poller/internal/simcluster"
 	"refresh-poller/internal/watch"
 )
 
@@ -38,7 +39,7 @@ type mortal struct {
 // invocation is one of a mortal's under way.
 type invocation struct {
 	environment string
-	jobs        map[int64]bool
+	describes   map[string]bool // those of its jobs
 	// kill kills the process and returns when it is gone.
 	kill  func()
 	over  chan struct{}
@@ -73,7 +74,7 @@ func (m mortal) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // before or after each of its calls, which are a describe for each message and at
 // least one of AWS, or at the end.
 func (b *breaker) begin(environment string, payload []byte, cancel func()) (*invocation, error) {
-	i := &invocation{environment: environment, jobs: map[int64]bool{}, over: make(chan struct{}), began: time.Now()}
+	i := &invocation{environment: environment, describes: map[string]bool{}, over: make(chan struct{}), began: time.Now()}
 	i.kill = func() {
 		cancel()
 		<-i.over
@@ -96,7 +97,7 @@ func (b *breaker) begin(environment string, payload []byte, cancel func()) (*inv
 	b.running[environment] = i
 	for _, record := range batch.Records {
 		if message, err := watch.Parse(record.Body, record.MessageId, i.began, milvus.ExternalCollection); err == nil {
-			i.jobs[message.JobID] = true
+			i.describes[describeOf(simcluster.Ref{Kind: simcluster.Kind(message.Kind), ID: message.JobID})] = true
 		}
 		if record.Attributes["ApproximateReceiveCount"] != "1" {
 			b.redelivered++

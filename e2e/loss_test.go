@@ -29,9 +29,10 @@ const (
 	firstWatched = 9_000_000_000_000_000_001
 )
 
-// TestNothingIsLostUnderFaults has the poller follow 500 jobs and read 50 bad
-// messages while 30 % of its calls are broken and 30 % of its invocations killed
-// (breaker says how, and what of it FAULT_SEED replays). At the end
+// TestNothingIsLostUnderFaults has the poller follow 500 jobs, a quarter of each
+// kind, and read 50 bad messages while 30 % of its calls are broken and 30 % of
+// its invocations killed (breaker says how, and what of it FAULT_SEED replays).
+// At the end
 //   - each job has its right terminal event, and no other kind of one
 //   - each bad message is in the dead-letter queue, unchanged, and no other is
 //     rejected
@@ -70,23 +71,26 @@ func TestNothingIsLostUnderFaults(t *testing.T) {
 // enqueued is what was enqueued on a stack, and what has to come of it.
 type enqueued struct {
 	*stack
-	// ends has the state in which each job has to end.
-	ends map[int64]string
+	// ends has the end that each job has to come to.
+	ends map[simcluster.Ref]end
 	// bad are the bodies that can't be read.
 	bad []string
 	// ids has the ids of the messages with a body, redriven ones included.
 	ids map[string][]string
 	// bodies has the body that each job was enqueued with.
-	bodies map[int64]string
+	bodies map[simcluster.Ref]string
 	// looked is how many dead letters were looked at, redriven how many of them
 	// were sent back.
 	looked, redriven int
 }
 
+// end is what the terminal event about a job has to say.
+type end struct{ state, outcome string }
+
 // enqueueAll submits the jobs and enqueues them, a bad message among each ten.
 func (s *stack) enqueueAll(t *testing.T) *enqueued {
 	t.Helper()
-	q := &enqueued{stack: s, ends: map[int64]string{}, ids: map[string][]string{}, bodies: map[int64]string{}}
+	q := &enqueued{stack: s, ends: map[simcluster.Ref]end{}, ids: map[string][]string{}, bodies: map[simcluster.Ref]string{}}
 	var waiting []string
 	enqueue := func(body string) {
 		if waiting = append(waiting, body); len(waiting) < 10 {
@@ -99,7 +103,7 @@ func (s *stack) enqueueAll(t *testing.T) *enqueued {
 	}
 	for i := range watchedJobs {
 		job, body, end := watchedJob(i)
-		q.ends[job.ID], q.bodies[job.ID] = end, body
+		q.ends[job.Ref()], q.bodies[job.Ref()] = end, body
 		s.cluster.Add(job)
 		enqueue(body)
 		if i%(watchedJobs/badMessages) == 0 {
@@ -110,30 +114,57 @@ func (s *stack) enqueueAll(t *testing.T) *enqueued {
 	return q
 }
 
-// watchedJob returns the i-th job, the body to enqueue it with and the state in
-// which it has to end: of ten, six complete, two fail, one is never found and
-// one never ends.
-func watchedJob(i int) (job simcluster.Job, body, end string) {
+// watchedJob returns the i-th job, the body to enqueue it with and the end that it
+// has to come to: of ten, six complete, two fail, one is never found and one never
+// ends. Of an import or a cloud job, one does not fail, but waits or is canceled.
+// The kinds take turns with each ten, and share their ids.
+func watchedJob(i int) (job simcluster.Job, body string, e end) {
+	ref := refOf(kinds[i/10%len(kinds)], firstWatched+i/40*10+i%10)
 	job = simcluster.Job{
-		ID: firstWatched + int64(i), CollectionName: fmt.Sprint("ext_", i), RunsFor: []time.Duration{0, 1, 2, 3, 4, 8, 15}[i%7] * time.Second,
-		ExternalSource: "s3://key:" + sourceSecret + "@bucket/books",
+		Kind: ref.Kind, ID: ref.ID, CollectionName: fmt.Sprint("ext_", i), RunsFor: []time.Duration{0, 1, 2, 3, 4, 8, 15}[i%7] * time.Second,
+		ExternalSource: "s3://key:" + sourceSecret + "@bucket/books", Rows: 1000,
 	}
 	if i%2 == 0 { // of the others progress rises evenly
 		job.Shape = simcluster.Tasks(1 + i%3)
 	}
+	words := watchedEnds[ref.Kind]
 	switch i % 10 {
-	case 2, 6:
-		job.Fails, job.ReasonAfter = "read s3://key:"+reasonSecret+"@orders: no such object", 2*time.Second
-		return job, fmt.Sprintf(`{"code": 0, "data": {"jobId": "%d"}}`, job.ID), "RefreshFailed"
+	case 6:
+		if job.Ends = words.other.state; job.Ends != "" {
+			return job, bodyOf(ref, ""), words.other
+		}
+		fallthrough
+	case 2:
+		job.Fails = "read s3://key:" + reasonSecret + "@orders: no such object"
+		if ref.Kind == simcluster.ExternalCollection {
+			job.ReasonAfter = 2 * time.Second
+		}
+		return job, fmt.Sprintf(`{"code": 0, "data": {"jobId": %q}%s}`, ref.ID, kindMember(ref.Kind)), end{words.failed, "failed"}
 	case 4:
 		job.NeverVisible = true
-		return job, strconv.FormatInt(job.ID, 10), "JobNotFound"
+		body = bodyOf(ref, "")
+		if ref.Kind == simcluster.ExternalCollection {
+			body = ref.ID
+		}
+		return job, body, end{"JobNotFound", "notFound"}
 	case 8:
 		job.Hangs, job.Shape = true, simcluster.LinearTo(42)
-		return job, fmt.Sprintf(`{"jobId": %d, "deadlineSeconds": 5}`, job.ID), "WatchExpired"
+		job.NoSegments = ref.Kind == simcluster.Snapshot
+		return job, bodyOf(ref, `, "deadlineSeconds": 5`), end{"WatchExpired", "expired"}
 	}
 	job.VisibleAfter = time.Duration(i%3) * time.Second
-	return job, fmt.Sprintf(`{"detail": {"jobId": %d, "context": {"number": %d}}}`, job.ID, i), "RefreshCompleted"
+	return job, `{"detail": ` + bodyOf(ref, fmt.Sprintf(`, "context": {"number": %d}`, i)) + `}`, end{words.completed, "succeeded"}
+}
+
+// watchedEnds are the words of each kind, and the end that it has beside them.
+var watchedEnds = map[simcluster.Kind]struct {
+	completed, failed string
+	other             end
+}{
+	simcluster.ExternalCollection: {completed: "RefreshCompleted", failed: "RefreshFailed"},
+	simcluster.Import:             {"Completed", "Failed", end{simcluster.Uncommitted, "awaitingCommit"}},
+	simcluster.Snapshot:           {completed: "RestoreSnapshotCompleted", failed: "RestoreSnapshotFailed"},
+	simcluster.Cloud:              {"SUCCESSFUL", "FAILED", end{simcluster.Canceled, "canceled"}},
 }
 
 // badMessage returns one that can't be read, and no other like it.
@@ -189,24 +220,27 @@ func (q *enqueued) redrive(t *testing.T) (sent int) {
 // only where its first message was redriven.
 func (q *enqueued) wantEnds(t *testing.T) {
 	events, all := q.terminal()
-	for job, end := range q.ends {
+	for job, want := range q.ends {
 		if len(events[job]) == 0 {
-			t.Errorf("job %d is lost", job)
+			t.Errorf("%v is lost", job)
 		}
 		first := map[string]event{} // of each watch
 		for _, e := range events[job] {
 			watch := fmt.Sprint(e.Detail["watch"].(map[string]any)["id"])
-			if _, again := first[watch]; !again {
-				first[watch] = e
-			}
-			if e.Detail["state"] != end {
-				t.Errorf("a job that has to end as %s: %s", end, e.text)
-			}
-			if end == "RefreshFailed" && e.Detail["reason"] == nil {
-				t.Errorf("a failure without its reason: %s", e.text)
+			if got := (end{fmt.Sprint(e.Detail["state"]), fmt.Sprint(e.Detail["outcome"])}); got != want || e.DetailType != detailTypes[job.Kind] || e.Detail["kind"] != string(job.Kind) {
+				t.Errorf("%v has to end as %v: %s", job, want, e.text)
 			}
 			if !slices.Contains(q.ids[q.bodies[job]], watch) {
 				t.Errorf("a watch that began with none of %q: %s", q.ids[q.bodies[job]], e.text)
+			}
+			if want.outcome == "failed" && e.Detail["reason"] == nil {
+				if !q.unexplained(e) {
+					t.Errorf("a failure without its reason: %s", e.text)
+				}
+				continue
+			}
+			if _, again := first[watch]; !again {
+				first[watch] = e
 			}
 			// The ids are among what lasts.
 			if diff := cmp.Diff(lasting(first[watch]), lasting(e)); diff != "" {
@@ -215,8 +249,8 @@ func (q *enqueued) wantEnds(t *testing.T) {
 		}
 	}
 	for job := range events {
-		if q.ends[job] == "" {
-			t.Errorf("job %d was never enqueued", job)
+		if _, enqueued := q.ends[job]; !enqueued {
+			t.Errorf("%v was never enqueued", job)
 		}
 	}
 	if most := mostEvents * watchedJobs; float64(all) > most {
@@ -224,14 +258,21 @@ func (q *enqueued) wantEnds(t *testing.T) {
 	}
 }
 
+// unexplained reports whether a poll ended the watch of a refresh with this event
+// that failed, too late for the reason to be asked for once more.
+func (q *enqueued) unexplained(e event) bool {
+	return e.job().Kind == simcluster.ExternalCollection && slices.ContainsFunc(q.lines("job polled"), func(line map[string]any) bool {
+		return line["eventId"] == e.Detail["id"] && line["error"] != nil
+	})
+}
+
 // terminal returns the terminal events about each job, duplicates included, and
 // their number.
-func (q *enqueued) terminal() (events map[int64][]event, all int) {
-	events = map[int64][]event{}
+func (q *enqueued) terminal() (events map[simcluster.Ref][]event, all int) {
+	events = map[simcluster.Ref][]event{}
 	for _, e := range q.events {
 		if e.Detail["terminal"] == true {
-			job, _ := strconv.ParseInt(fmt.Sprint(e.Detail["jobId"]), 10, 64) // 0, if unreadable, is no job's
-			events[job] = append(events[job], e)
+			events[e.job()] = append(events[e.job()], e)
 			all++
 		}
 	}
@@ -248,7 +289,7 @@ func lasting(e event) map[string]any {
 	delete(watch, "detectionLagMs")
 	detail["watch"] = watch
 	if detail["state"] == "WatchExpired" || detail["state"] == "JobNotFound" {
-		for _, key := range []string{"reason", "progress", "collectionName", "startTime", "externalSource"} {
+		for _, key := range []string{"reason", "progress", "collectionName", "startTime", "externalSource", "jobType", "importedRows", "totalRows"} {
 			delete(detail, key)
 		}
 	}

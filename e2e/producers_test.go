@@ -34,9 +34,10 @@ const (
 
 // producers has each example of a producer begin watches.
 func producers(t *testing.T, s *stack) func(t *testing.T) {
-	jobs := []int64{shellJob, spacedJob}
-	s.cluster.Add(simcluster.Job{ID: shellJob})
-	s.cluster.Add(simcluster.Job{ID: spacedJob})
+	jobs := []string{strconv.Itoa(shellJob), strconv.Itoa(spacedJob)}
+	for _, job := range jobs {
+		s.cluster.Add(simcluster.Job{ID: job})
+	}
 	stdout(t, s.producer(t, s.emulator, "../examples/producers/refresh.sh", "ext_books"))
 	stdout(t, s.producer(t, s.emulator, "../examples/producers/refresh.sh", "spaced"))
 	refuses(t, s)
@@ -44,9 +45,10 @@ func producers(t *testing.T, s *stack) func(t *testing.T) {
 		pythonJob: {python(), "../examples/producers/enqueue.py", "nightly"},
 		goJob:     {"go", "run", "../examples/producers/go", "nightly"},
 	} {
-		for job := first; job < first+2*jobsEach; job += 2 {
+		for number := first; number < first+2*jobsEach; number += 2 {
+			job := strconv.FormatInt(number, 10)
 			s.cluster.Add(simcluster.Job{ID: job})
-			jobs, program = append(jobs, job), append(program, strconv.FormatInt(job, 10))
+			jobs, program = append(jobs, job), append(program, job)
 		}
 		flaky, failed := failOneEntry(t, s.emulator)
 		stdout(t, s.producer(t, flaky, program...))
@@ -55,17 +57,17 @@ func producers(t *testing.T, s *stack) func(t *testing.T) {
 		}
 	}
 	return func(t *testing.T) {
-		for _, job := range jobs {
+		for i, job := range jobs {
 			end := s.end(t, job).Detail
 			if end["state"] != "RefreshCompleted" {
-				t.Errorf("job %d ended as %v", job, end["state"])
+				t.Errorf("job %s ended as %v", job, end["state"])
 			}
-			if diff := cmp.Diff(map[string]any{"pipeline": "nightly"}, end["context"]); diff != "" && job > spacedJob {
-				t.Errorf("context of job %d (-want +got):\n%s", job, diff)
+			if diff := cmp.Diff(map[string]any{"pipeline": "nightly"}, end["context"]); diff != "" && i > 1 {
+				t.Errorf("context of job %s (-want +got):\n%s", job, diff)
 			}
 			// One watch, so one entry that failed had not the whole batch sent again.
 			if polls := len(s.cluster.describes(job)); polls != 1 {
-				t.Errorf("job %d was asked for %d times", job, polls)
+				t.Errorf("job %s was asked for %d times", job, polls)
 			}
 		}
 	}

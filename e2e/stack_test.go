@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"refresh-poller/internal/runtimeapi"
+	"refresh-poller/internal/simcluster"
 )
 
 // patience is how long anything may take that is waited for.
@@ -78,6 +80,14 @@ type event struct {
 	// Detail has its numbers as json.Number.
 	Detail map[string]any
 	text   string
+}
+
+// job is the one that the event is about; those that other programs publish in
+// the tests may leave out its kind.
+func (e event) job() simcluster.Ref {
+	id, _ := e.Detail["jobId"].(string)
+	kind, _ := e.Detail["kind"].(string)
+	return simcluster.Job{Kind: simcluster.Kind(kind), ID: id}.Ref()
 }
 
 // output is what a process prints.
@@ -250,14 +260,19 @@ func (s *stack) send(t *testing.T, bodies ...string) (ids []string) {
 	return ids
 }
 
-// caught returns the events about a job so far, each id once: delivery is at
+// caught returns the events about a refresh so far.
+func (s *stack) caught(jobID string) (events []event) {
+	return s.caughtOf(simcluster.Job{ID: jobID}.Ref())
+}
+
+// caughtOf returns the events about a job so far, each id once: delivery is at
 // least once, and subscribers de-duplicate on it.
-func (s *stack) caught(jobID int64) (events []event) {
+func (s *stack) caughtOf(job simcluster.Ref) (events []event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := map[any]bool{}
 	for _, e := range s.events {
-		if e.Detail["jobId"] == strconv.FormatInt(jobID, 10) && !seen[e.Detail["id"]] {
+		if e.job() == job && !seen[e.Detail["id"]] {
 			seen[e.Detail["id"]] = true
 			events = append(events, e)
 		}
@@ -265,11 +280,17 @@ func (s *stack) caught(jobID int64) (events []event) {
 	return events
 }
 
-// end waits for the terminal event about a job.
-func (s *stack) end(t *testing.T, jobID int64) (found event) {
+// end waits for the terminal event about a refresh.
+func (s *stack) end(t *testing.T, jobID string) event {
 	t.Helper()
-	await(t, "the terminal event about "+strconv.FormatInt(jobID, 10), func() bool {
-		for _, e := range s.caught(jobID) {
+	return s.endOf(t, simcluster.Job{ID: jobID}.Ref())
+}
+
+// endOf waits for the terminal event about a job.
+func (s *stack) endOf(t *testing.T, job simcluster.Ref) (found event) {
+	t.Helper()
+	await(t, fmt.Sprint("the terminal event about ", job), func() bool {
+		for _, e := range s.caughtOf(job) {
 			if e.Detail["terminal"] == true {
 				found = e
 				return true

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -56,8 +55,8 @@ func workflows(t *testing.T, s *stack) func(t *testing.T) {
 		s.cluster.Add(simcluster.Job{ID: awaitedFailure, Fails: "no such object"})
 		refusals := &atomic.Int64{}
 		s.emulator.setFault(refuseSendOf(awaitedJob, refusals)) // the one of deadLetter has done its work
-		completed := execute("completed", fmt.Sprintf(`{"code": 0, "data": {"jobId": %d}}`, awaitedJob))
-		failed := execute("failed", fmt.Sprintf(`{"code": "0", "data": {"jobId": "%d"}}`, awaitedFailure))
+		completed := execute("completed", fmt.Sprintf(`{"code": 0, "data": {"jobId": %s}}`, awaitedJob))
+		failed := execute("failed", fmt.Sprintf(`{"code": "0", "data": {"jobId": %q}}`, awaitedFailure))
 		refused := execute("refused", `{"code": 1100, "message": "collection not found"}`)
 
 		s.wantSucceeded(t, client, completed, s.end(t, awaitedJob))
@@ -78,10 +77,9 @@ func workflows(t *testing.T, s *stack) func(t *testing.T) {
 
 // refuseSendOf has the first message about a job fail, in a way that the client
 // within moto does not try again.
-func refuseSendOf(jobID int64, refusals *atomic.Int64) fault {
-	about := strconv.AppendInt(nil, jobID, 10)
+func refuseSendOf(jobID string, refusals *atomic.Int64) fault {
 	return func(c call, forward func([]byte) answer) answer {
-		if c.Target == "AmazonSQS.SendMessage" && bytes.Contains(c.Body, about) && refusals.CompareAndSwap(0, 1) {
+		if c.Target == "AmazonSQS.SendMessage" && bytes.Contains(c.Body, []byte(jobID)) && refusals.CompareAndSwap(0, 1) {
 			return awsAnswer(http.StatusBadRequest, map[string]string{"__type": "OverLimit", "message": "refused by the test"})
 		}
 		return forward(c.Body)

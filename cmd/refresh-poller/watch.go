@@ -109,6 +109,7 @@ func watchJobs(ctx context.Context, args []string, o watchOptions, h host) error
 		show.Note("job " + jobID + " is given up: its message is in the dead-letter queue")
 		left.ended(jobID, false)
 	})
+	show.Expect(w.jobIDs...)
 	for _, id := range w.jobIDs {
 		s.queues.Send(jobQueue, messageOf(id), 0)
 	}

@@ -152,9 +152,10 @@ const (
 	badSecret   = "ClusterTokenSecretArn must be the ARN of a Secrets Manager secret"
 	badRate     = "DescribeRateLimit must be a number of requests a second above 0"
 	badLevel    = "LogLevel must be DEBUG, INFO, WARN or ERROR"
-	badKind     = "JobKind must be one of external_collection, import, snapshot, cloud"
 	badSource   = `EventSource must not be empty or start with "aws."`
 )
+
+var badKind = "JobKind must be one of " + milvus.KindNames()
 
 func TestEveryFaultIsASentenceInTheTemplatesWords(t *testing.T) {
 	tests := map[string]struct {

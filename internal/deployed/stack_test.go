@@ -3,7 +3,6 @@ package deployed
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -148,16 +147,4 @@ type fakeResource func(*cloudformation.DescribeStackResourceInput) (string, erro
 func (f fakeResource) DescribeStackResource(_ context.Context, in *cloudformation.DescribeStackResourceInput, _ ...func(*cloudformation.Options)) (*cloudformation.DescribeStackResourceOutput, error) {
 	id, err := f(in)
 	return &cloudformation.DescribeStackResourceOutput{StackResourceDetail: &types.StackResourceDetail{PhysicalResourceId: aws.String(id)}}, err
-}
-
-func TestTheFunctionsCarryNoneOfIt(t *testing.T) {
-	packages, err := exec.Command("go", "list", "-deps", "refresh-poller/functions/...").Output()
-	if err != nil || !strings.Contains(string(packages), "refresh-poller/internal/event\n") {
-		t.Fatalf("no list of packages: %v, %s", err, packages)
-	}
-	for _, unwanted := range []string{"service/cloudformation", "service/cloudwatchlogs", "refresh-poller/internal/deployed", "spf13/cobra"} {
-		if strings.Contains(string(packages), unwanted) {
-			t.Errorf("the functions depend on %s", unwanted)
-		}
-	}
 }

@@ -20,7 +20,8 @@ const maxLayers = 3
 // Find returns those of the credentials that text holds: as they are, or under
 // up to three layers of JSON strings or percent-encoding, or in base64. Of
 // user:password, the password alone counts too, and of each credential any half,
-// in characters: but no piece of fewer than 8, and each of 16.
+// in characters: but no piece of fewer than 8, nor of fewer than 16 letters alone,
+// which may be a word, and each of 16.
 func Find(text string, credentials ...string) (found []string) {
 	texts := decodings(text)
 	for _, credential := range credentials {
@@ -44,15 +45,21 @@ func Find(text string, credentials ...string) (found []string) {
 func pieces(secret string) []string {
 	chars := []rune(secret)
 	size := min(max(len(chars)/2, 8), 16)
-	if len(chars) <= size || !utf8.ValidString(secret) {
-		return []string{secret}
-	}
-	var all []string
-	for i := range len(chars) - size + 1 {
-		all = append(all, string(chars[i:i+size]))
+	all := []string{secret}
+	for i := range chars {
+		for _, size := range []int{size, 16} {
+			if i+size > len(chars) || !utf8.ValidString(secret) {
+				continue
+			}
+			if piece := string(chars[i : i+size]); size == 16 || !letters.MatchString(piece) {
+				all = append(all, piece)
+			}
+		}
 	}
 	return all
 }
+
+var letters = regexp.MustCompile(`^[a-zA-Z]*$`)
 
 // decodings returns text and what comes of taking layers off it.
 func decodings(text string) []string {

@@ -80,6 +80,9 @@ func TestACredentialIsFoundInEveryForm(t *testing.T) {
 }
 
 func TestOnlyWhatIsThereIsFound(t *testing.T) {
+	if found := Find("the password of a collection", "root:demo-password", "my-collection-1"); found != nil {
+		t.Errorf("words are taken for pieces of %q", found)
+	}
 	const text = `{"message": "root is refused: the token of 100 % \u00e9", "x": "\ud83d", "y": "\8"}`
 	if diff := cmp.Diff([]string(nil), Find(text, "root:Milvus", odd, "0123456789abcdef")); diff != "" {
 		t.Error(diff)
@@ -87,7 +90,7 @@ func TestOnlyWhatIsThereIsFound(t *testing.T) {
 }
 
 func TestAPieceIsFoundFromItsShortestLengthOn(t *testing.T) {
-	const long, middle, short, wide = "0123456789abcdefghijABCDEFGHIJ-_.~!$*()", "0123456789abcdefghij", "0123456789", "äöüßÄÖÜ‹🔑›éèê"
+	const long, middle, short, wide = "0a1b2c3d4e5f6g7h8i9j-K_L.M~N!O$P(Q)R0S1T", "0a1b2c3d4e5f6g7h8i9j", "0123456789", "äöüßÄÖÜ‹🔑›éèê"
 	tests := map[string]struct{ credential, shortest, shorter string }{
 		"of a long one, its beginning":       {long, long[:16], long[:15]},
 		"of a long one, its end":             {long, long[len(long)-16:], long[len(long)-15:]},

@@ -87,26 +87,26 @@ func read(status int, header http.Header, body []byte, ref Ref, token string) (J
 	kind := ref.Kind.row()
 	var a answer
 	if err := decode(body, &a); err != nil {
-		return Job{}, ownError(kindOfStatus(status), status, header, "the answer is not the API's JSON")
+		return Job{}, newError(kindOfStatus(status), status, header, "the answer is not the API's JSON")
 	}
 	message := clean(a.Message, token, maxMessage)
 	if a.Code.value != 0 {
-		failure := ownError(kindOf(status, a, kind, ref.ID), status, header, cmp.Or(message, "the answer has no message"))
+		failure := newError(kindOf(status, a, kind, ref.ID), status, header, cmp.Or(message, "the answer has no message"))
 		failure.Code = a.Code.value
 		return Job{}, failure
 	}
 	if status != http.StatusOK {
-		return Job{}, ownError(kindOfStatus(status), status, header, cmp.Or(message, "the answer is not HTTP 200"))
+		return Job{}, newError(kindOfStatus(status), status, header, cmp.Or(message, "the answer is not HTTP 200"))
 	}
 	var d data
 	switch err := json.Unmarshal(a.Data, &d); {
 	case !a.Code.known:
-		return Job{}, ownError(Temporary, status, header, "the answer has no code")
+		return Job{}, newError(Temporary, status, header, "the answer has no code")
 	case err != nil || d == nil:
-		return Job{}, ownError(Temporary, status, header, "the answer has no data")
+		return Job{}, newError(Temporary, status, header, "the answer has no data")
 	}
 	if fault := d.fault(kind, ref.ID); fault != "" {
-		return Job{}, ownError(Temporary, status, header, fault)
+		return Job{}, newError(Temporary, status, header, fault)
 	}
 	return d.job(kind, token), nil
 }

@@ -91,19 +91,19 @@ func (c *Client) Describe(ctx context.Context, token string, job Ref) (Job, erro
 	defer cancel()
 	req, err := c.request(timed, token, job)
 	if err != nil {
-		return Job{}, newError(Misconfigured, 0, nil, err.Error(), token)
+		return Job{}, newError(Misconfigured, 0, nil, shown(err, token))
 	}
 	res, kept, err := c.connections.RoundTrip(req)
 	if err != nil {
-		failure := newError(Temporary, 0, nil, "no answer: "+err.Error(), token)
+		failure := newError(Temporary, 0, nil, "no answer: "+shown(err, token))
 		failure.Stale = kept && ctx.Err() == nil
 		failure.Distrust = distrust(err)
 		return Job{}, failure
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
-	if kind, fault := unreadable(res, body, err); fault != "" {
-		failure := newError(kind, res.StatusCode, res.Header, fault, token)
+	if kind, fault := unreadable(res, body, err, token); fault != "" {
+		failure := newError(kind, res.StatusCode, res.Header, fault)
 		failure.Stale = err != nil && kept && ctx.Err() == nil
 		return Job{}, failure
 	}
@@ -112,12 +112,12 @@ func (c *Client) Describe(ctx context.Context, token string, job Ref) (Job, erro
 
 // unreadable says why the body of an answer can't be read, if it can't. The status
 // then tells the kind.
-func unreadable(res *http.Response, body []byte, err error) (kind ErrorKind, fault string) {
+func unreadable(res *http.Response, body []byte, err error, token string) (kind ErrorKind, fault string) {
 	kind = kindOfStatus(res.StatusCode)
 	coding := strings.Join(res.Header.Values("Content-Encoding"), ", ")
 	switch {
 	case err != nil:
-		return kind, "the answer broke off: " + err.Error()
+		return kind, "the answer broke off: " + shown(err, token)
 	case len(body) > maxBody:
 		return kind, "the answer is larger than 1 MiB"
 	case coding == "" || strings.EqualFold(coding, identity):
@@ -125,7 +125,7 @@ func unreadable(res *http.Response, body []byte, err error) (kind ErrorKind, fau
 	case res.StatusCode == http.StatusOK:
 		kind = Misconfigured // the gateway will do so again, until someone mends it
 	}
-	return kind, "the answer is compressed (" + coding + ") although identity was asked for"
+	return kind, "the answer is compressed (" + clean(coding, token, maxName) + ") although identity was asked for"
 }
 
 func (c *Client) request(ctx context.Context, token string, job Ref) (*http.Request, error) {

@@ -1,12 +1,18 @@
 package milvus
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"refresh-poller/internal/redact"
 )
 
 // ErrorKind says what a failed describe asks of whoever asked.
@@ -47,16 +53,34 @@ type Error struct {
 	Distrust Distrust
 }
 
-// newError returns an error whose message the cluster may have written, or a part of
-// it.
-func newError(kind ErrorKind, status int, header http.Header, message, token string) *Error {
-	return ownError(kind, status, header, clean(message, token, maxMessage))
+// newError returns an error with a message in which no credential is: one of ours, in
+// which a password that is an ordinary word must not be looked for; or a clean one.
+func newError(kind ErrorKind, status int, header http.Header, message string) *Error {
+	return &Error{Kind: kind, Status: status, Message: cut(message, maxMessage), RetryAfter: retryAfter(header, time.Now())}
 }
 
-// ownError returns one whose message is clean: ours, for example, in which a
-// password that is an ordinary word must not be looked for.
-func ownError(kind ErrorKind, status int, header http.Header, message string) *Error {
-	return &Error{Kind: kind, Status: status, Message: message, RetryAfter: retryAfter(header, time.Now())}
+// shown returns what may be seen of an error of net/http, which may hold a proxy's
+// password, or what the cluster sent.
+func shown(err error, token string) string {
+	if ofGo(err, token) {
+		token = ""
+	}
+	return clean(err.Error(), token, maxMessage)
+}
+
+// ofGo reports whether nothing in an error can be an echo of the token. The text of
+// one of the network is Go's, the kernel's and a resolver's: it has the names and
+// addresses of hosts, and of what a server says about TLS the number of an alert. Into
+// that of one about a certificate go names of those that the cluster presented.
+func ofGo(err error, token string) bool {
+	if unverified, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return !slices.ContainsFunc(unverified.UnverifiedCertificates, func(c *x509.Certificate) bool {
+			names := fmt.Sprint(string(c.Raw), c.Subject.Names) // as they are written, and as they are read
+			return redact.Values(names, token) != names
+		})
+	}
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok
 }
 
 // Error returns one line: what failed, with the HTTP status and code if any.

@@ -1,6 +1,7 @@
 package milvus
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -70,7 +71,8 @@ const int64Rule = "a job id is a whole number from 1 to 9223372036854775807, wri
 // kinds are the rows. Their sources: milvus-io/milvus,
 // internal/distributed/proxy/httpserver/{handler_v2,request_v2}.go and
 // internal/datacoord/{import_util,snapshot_manager}.go; Zilliz Cloud's REST
-// reference, "Describe Job V2".
+// reference, "Describe Job V2". Code 2101 was split from 2100 (pkg/util/merr,
+// ErrImportSysFailed), with which servers before it say the same.
 var kinds = []row{
 	{
 		kind:       ExternalCollection,
@@ -92,7 +94,7 @@ var kinds = []row{
 		stateKey: "state", startKey: "createTime", endKey: "completeTime", importedKey: "importedRows", totalKey: "totalRows",
 		begins:       []string{"Pending"},
 		ends:         map[string]Outcome{"Completed": Succeeded, "Failed": Failed, "Uncommitted": AwaitingCommit},
-		missingCodes: []int64{2101}, missingWords: []string{"import job does not exist", "jobid=%s"},
+		missingCodes: []int64{2100, 2101}, missingWords: []string{"import job does not exist", "jobid=%s"},
 	},
 	{
 		kind:       "snapshot",
@@ -103,7 +105,7 @@ var kinds = []row{
 		stateKey: "state", startKey: "startTime", tookKey: "timeCost",
 		begins:       []string{"RestoreSnapshotNone", "RestoreSnapshotPending"},
 		ends:         map[string]Outcome{"RestoreSnapshotCompleted": Succeeded, "RestoreSnapshotFailed": Failed},
-		missingCodes: []int64{2101}, missingWords: []string{"restore job not found", "jobid=%s"},
+		missingCodes: []int64{2100, 2101}, missingWords: []string{"restore job not found", "jobid=%s"},
 	},
 	{
 		kind:       "cloud",
@@ -166,6 +168,9 @@ func (k JobKind) Begins(state string) bool { return slices.Contains(k.row().begi
 // Outcome returns what a state that ends a job means, or "".
 func (k JobKind) Outcome(state string) Outcome { return k.row().ends[state] }
 
+// Ends returns the states that end a job, sorted.
+func (k JobKind) Ends() []string { return slices.Sorted(maps.Keys(k.row().ends)) }
+
 // Words returns the state in lower-case words, without what all states of the kind
 // begin with: in progress.
 func (k JobKind) Words(state string) string {
@@ -203,34 +208,40 @@ func (r row) isMissing(code int64, message, id string) bool {
 	if len(r.missingCodes) > 0 && !slices.Contains(r.missingCodes, code) {
 		return false
 	}
-	message, id = strings.ToLower(message), strings.ToLower(id)
 	for _, words := range r.missingWords {
 		before, behind, hasID := strings.Cut(words, "%s")
-		if found := strings.Contains(message, words); !hasID && !found || hasID && !namesID(message, before, id, behind) {
+		found := strings.Contains(strings.ToLower(message), words)
+		if hasID {
+			found = namesID(message, before, id, behind)
+		}
+		if !found {
 			return false
 		}
 	}
 	return true
 }
 
-// namesID reports whether the id, all of it, stands in the text between before
-// and behind.
+// namesID reports whether the id, all of it and letter by letter, stands in the
+// text between before and behind, in letters of any case.
 func namesID(text, before, id, behind string) bool {
-	for words := before + id + behind; ; {
-		i := strings.Index(text, words)
+	for at := 0; at < len(text); at++ {
+		i := strings.Index(text[at:], id)
 		if i < 0 {
 			return false
 		}
-		rest := text[i+len(before)+len(id):]
-		startsWord := before != "" || i == 0 || !inWord(text[i-1])
-		if startsWord && (rest == "" || !inWord(rest[0])) {
+		at += i
+		ahead, rest := text[:at], text[at+len(id):]
+		startsWord := before != "" || ahead == "" || !inWord(ahead[len(ahead)-1])
+		endsWord := rest == "" || !inWord(rest[0])
+		if startsWord && endsWord &&
+			strings.EqualFold(ahead[max(len(ahead)-len(before), 0):], before) && strings.EqualFold(rest[:min(len(behind), len(rest))], behind) {
 			return true
 		}
-		text = text[i+1:]
 	}
+	return false
 }
 
 // inWord reports whether an id may go on with the character.
 func inWord(c byte) bool {
-	return c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z'
+	return c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }

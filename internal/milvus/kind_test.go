@@ -116,7 +116,7 @@ func TestOfEachKindOnlyItsOwnEndsAreTerminal(t *testing.T) {
 				got = append(got, state)
 			}
 		}
-		if strings.Join(got, " ") != ends[kind] {
+		if strings.Join(got, " ") != ends[kind] || len(got) == 0 {
 			t.Errorf("%s ends by %s", kind, got)
 		}
 	}

@@ -182,6 +182,7 @@ func TestOurOwnWordsStay(t *testing.T) {
 		"of one of another status":      {500, `{}`, "the answer is not HTTP 200"},
 		"of one without data":           {200, `{"code": 0}`, "the answer has no data"},
 		"of one about another job":      {200, success(exactID+1, inProgress), "the answer is about another job"},
+		"of one that is too long":       {200, strings.Repeat(" ", maxBody+1), "the answer is larger than 1 MiB"},
 		"but not of one with a message": {200, `{"code": 1, "message": "the answer"}`, "the ***"},
 	}
 	for name, tt := range tests {

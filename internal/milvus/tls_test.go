@@ -233,3 +233,42 @@ func TestThePasswordOfAProxyIsNotShown(t *testing.T) {
 		}
 	}
 }
+
+// A password may be a word of Go's errors, which are no echo of it. The names in a
+// certificate are the cluster's, though.
+func TestTheWordsOfGosErrorsStay(t *testing.T) {
+	now := time.Now()
+	tests := map[string]struct{ host, password, want string }{
+		"of a certificate":                      {"127.0.0.1", "certificate", "no answer: tls: failed to verify certificate: x509: certificate signed by unknown authority"},
+		"of an authority":                       {"127.0.0.1", "authority", "no answer: tls: failed to verify certificate: x509: certificate signed by unknown authority"},
+		"of our own":                            {"127.0.0.1", "answer", "no answer: tls: failed to verify certificate: x509: certificate signed by unknown authority"},
+		"but not those in the certificate":      {"prod-7.example.com", "prod-7", "no answer: tls: failed to verify certificate: x509: certificate is valid for ***.example.com, not cluster.example"},
+		"nor one of Go's that is there as well": {"certificate.example.com", "certificate", "no answer: tls: failed to verify ***: x509: *** is valid for ***.example.com, not cluster.example"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			certificate := issue(t, tt.host, now.Add(-time.Hour), now.Add(time.Hour))
+			server := startTLS(t, certificate, func(http.ResponseWriter, *http.Request) { t.Error("the request was sent") })
+			c := NewClient(server.URL, 1)
+			if tt.host != "127.0.0.1" {
+				c = clientOf(server.URL, func(transport *http.Transport) {
+					transport.TLSClientConfig.ServerName = "cluster.example"
+					transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+					transport.TLSClientConfig.RootCAs.AddCert(certificate.Leaf)
+				})
+			}
+			if failure := failedWith(t, t.Context(), c, "root:"+tt.password); failure.Message != tt.want {
+				t.Errorf("got %q, want %q", failure.Message, tt.want)
+			}
+		})
+	}
+	t.Run("of the network", func(t *testing.T) {
+		server := newServer(t, nil)
+		server.Start()
+		server.Close()
+		failure := failedWith(t, t.Context(), NewClient(server.URL, 1), "root:connect")
+		if want := "connect: connection refused"; !strings.HasSuffix(failure.Message, want) {
+			t.Errorf("got %q, want %q at its end", failure.Message, want)
+		}
+	})
+}

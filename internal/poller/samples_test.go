@@ -105,6 +105,15 @@ func TestTheSamplesForSubscribersAreWhatThePollerPublishes(t *testing.T) {
 	if err != nil || len(files) != len(tests) {
 		t.Errorf("%d samples, not %d (%v)", len(files), len(tests), err)
 	}
+	ofKind := map[milvus.JobKind]int{}
+	for _, tt := range tests {
+		ofKind[tt.message.Kind]++
+	}
+	for _, kind := range milvus.JobKinds() {
+		if ofKind[kind] == 0 {
+			t.Errorf("no sample is of the kind %s", kind)
+		}
+	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			text, err := os.ReadFile("../../events/published/" + name + ".json")

@@ -41,6 +41,10 @@ func TestValues(t *testing.T) {
 		{"spaces around one do not count", "<hunter2>, <hunter2 >, <root:hunter2>", []string{"hunter2 ", "root: hunter2\t"}, "<***>, <*** >, <root:***>"},
 		{"nor does a tab", "<hunter2>", []string{"\thunter2\t"}, "<***>"},
 		{"bytes that are no characters", "<a\xff\xfeb>, <a\uFFFD\uFFFDb>, <a%FF%feb>, <\\ufffdab\\ufffd>", []string{"a\xff\xfeb", "\xffab\xff"}, "<***>, <***>, <***>, <***>"},
+		{"a word that a password has, too, stays", "wrong password, Password1 of the collection", []string{"demo-password", "my-collection-1", "MyPassword2"}, "wrong password, Password1 of the collection"},
+		{"what is no word goes", "demo-passw, n-password, ion-1-, y-collec, Password2", []string{"demo-password", "my-collection-1", "MyPassword2"}, "***, n***, ion-1-, ***, ***"},
+		{"a password of words goes whole", "(my-collection-1) (demo-password) (certificates)", []string{"my-collection-1", "demo-password", "certificates"}, "(***) (***) (***)"},
+		{"16 letters are no word", "correcthorsebatt, correcthorsebat, certificate", []string{"correcthorsebattery", "certificates"}, "***, correcthorsebat, certificate"},
 		{"no credentials leave the text alone", "text", nil, "text"},
 	}
 	for _, tt := range tests {
@@ -57,7 +61,7 @@ func TestValues(t *testing.T) {
 }
 
 func TestAPieceOfACredentialIsTakenOutFromItsShortestLengthOn(t *testing.T) {
-	const chars = "0123456789abcdefghijABCDEFGHIJ-_.~!$()kK"
+	const chars = "0a1b2c3d4e5f6g7h8i9j-K_L.M~N!O$P(Q)R0S1T"
 	wide := []rune("äöüßÄÖÜ‹🔑›éèê中文字符")
 	tests := map[string]struct {
 		credential []rune

@@ -10,10 +10,9 @@ const (
 	// match by chance and garble ordinary text.
 	minCredential = 4
 
-	// A piece of a credential counts if it is half of it, in characters. But words
-	// have fewer than minPiece in common with it by chance; and maxPiece count of
-	// whatever is longer, for they are no word, and without them at least 17 are
-	// not known.
+	// A piece of a credential counts if it is half of it, in characters. But fewer
+	// than minPiece stand in a text by chance; and maxPiece count of whatever is
+	// longer, for the 15 or fewer that are seen leave at least 17 to be guessed.
 	minPiece, maxPiece = 8, 16
 
 	// headerSpace does not count around a credential: no header's value begins or
@@ -22,9 +21,10 @@ const (
 )
 
 // Values replaces each of the given literal credentials in s by ***, and each piece
-// of one: half of it in characters, but no fewer than 8, and 16 of any. Be it as it
-// is or as encoders of JSON, of URLs or Go's %q write it, once or several times. Of
-// user:password, the user alone is no credential. Spaces around one don't count.
+// of one: half of it in characters, but no fewer than 8, and 16 of any. Letters alone
+// may be a word, so only 16 of them are a piece. Be it as it is or as encoders of
+// JSON, of URLs or Go's %q write it, once or several times. Of user:password, the
+// user alone is no credential. Spaces around one don't count.
 //
 // It ignores credentials shorter than 4 bytes: a one-letter password would garble
 // every text. Control characters, which no HTTP header can carry, are not looked
@@ -92,7 +92,21 @@ func pieces(credential string) [][]rune {
 		all = append(all, chars[:len(chars)-len(secret)+size])
 	}
 	for i := range len(secret) - size + 1 {
-		all = append(all, secret[i:i+size])
+		all = append(all, piece(secret, i, i+size))
 	}
 	return all
 }
+
+// piece returns secret[from:to], and as much around it as makes it no word.
+func piece(secret []rune, from, to int) []rune {
+	for to-from < min(maxPiece, len(secret)) && !slices.ContainsFunc(secret[from:to], isNoLetter) {
+		if to < len(secret) {
+			to++
+		} else {
+			from--
+		}
+	}
+	return secret[from:to]
+}
+
+func isNoLetter(char rune) bool { return (char < 'a' || 'z' < char) && (char < 'A' || 'Z' < char) }

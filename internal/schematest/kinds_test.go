@@ -2,6 +2,7 @@ package schematest
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,13 +92,26 @@ func shared(t *testing.T, kind milvus.JobKind, own ...string) map[string]any {
 }
 
 func TestTheSchemasOfTheKindsAreTheSameWordForWordButForTheirOwn(t *testing.T) {
-	for kind, fields := range map[milvus.JobKind]struct{ own, lacking []string }{
-		"import":   {[]string{"importedRows", "totalRows"}, []string{"externalSource"}},
-		"snapshot": {nil, []string{"externalSource"}},
-		"cloud":    {[]string{"jobType"}, []string{"externalSource", "collectionName"}},
-	} {
-		if diff := cmp.Diff(shared(t, milvus.ExternalCollection, fields.lacking...), shared(t, kind, fields.own...)); diff != "" {
+	own := map[milvus.JobKind][]string{"import": {"importedRows", "totalRows"}, "cloud": {"jobType"}}
+	lacking := map[milvus.JobKind][]string{"cloud": {"collectionName"}}
+	for kind := range kinds() {
+		if kind == milvus.ExternalCollection {
+			continue
+		}
+		refresh := shared(t, milvus.ExternalCollection, append(lacking[kind], "externalSource")...)
+		if diff := cmp.Diff(refresh, shared(t, kind, own[kind]...)); diff != "" {
 			t.Errorf("(-%s +%s):\n%s", milvus.ExternalCollection, kind, diff)
+		}
+	}
+}
+
+func TestTheSchemaOfMessagesTakesEveryKindWithItsIDs(t *testing.T) {
+	for _, kind := range milvus.JobKinds() {
+		for id, right := range map[string]bool{`"7"`: kind.Int64IDs() || kind.TextID("7"), `7`: kind.Int64IDs(), `"job-a1"`: kind.TextID("job-a1"), `"../7"`: false} {
+			body := fmt.Sprintf(`{"jobId": %s, "kind": %q}`, id, kind)
+			if err := MessageFault(body); (err == nil) != right {
+				t.Errorf("of %s the schema says %v", body, err)
+			}
 		}
 	}
 }
@@ -117,17 +131,14 @@ func TestEachKindHasASchemaWithItsStatesAndOutcomes(t *testing.T) {
 			t.Errorf("%s: the detail-type is %v", kind, schema["x-amazon-events-detail-type"])
 		}
 		properties := schema["definitions"].(map[string]any)[schema["title"].(string)].(map[string]any)["properties"].(map[string]any)
+		ends := slices.Sorted(slices.Values(append(kind.Ends(), slices.Collect(maps.Keys(pollers))...)))
+		if diff := cmp.Diff(ends, slices.Sorted(slices.Values(states.ends))); diff != "" {
+			t.Errorf("%s: ends (-row +schema)\n%s", kind, diff)
+		}
 		var outcomes []any
 		for _, state := range states.ends {
-			outcome := any(string(kinds()[kind].meaning(state)))
-			if outcome == "" {
-				t.Errorf("%s: the schema says that %s ends a watch", kind, state)
-			}
-			outcomes = append(outcomes, outcome)
-		}
-		for _, state := range states.others {
-			if kind.Outcome(state) != "" {
-				t.Errorf("%s: the schema says that %s ends no watch", kind, state)
+			if outcome := any(string(kinds()[kind].meaning(state))); !slices.Contains(outcomes, outcome) {
+				outcomes = append(outcomes, outcome)
 			}
 		}
 		field := func(name, key string) any { return properties[name].(map[string]any)[key] }

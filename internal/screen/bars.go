@@ -2,9 +2,9 @@ package screen
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,7 +17,7 @@ import (
 type bars struct {
 	console  *console
 	progress *mpb.Progress
-	rows     map[string]*row // by the watch, or by the job
+	rows     map[string]*row // by the job; by the watch where they pass
 	// passing takes away the rows of jobs that have ended.
 	passing bool
 }
@@ -45,7 +45,10 @@ func newBars(out io.Writer, size func() (width, height int)) *bars {
 
 // show brings a job's row up to date, adds it, or takes it away.
 func (b *bars) show(e entry) {
-	key := cmp.Or(e.watchID, e.jobID)
+	key := e.jobID
+	if b.passing { // it may be watched twice
+		key = e.watchID
+	}
 	r := b.rows[key]
 	v := &view{entry: e, begun: e.since, seen: e.at}
 	switch {
@@ -60,6 +63,7 @@ func (b *bars) show(e entry) {
 		if r != nil {
 			r.bar.Abort(true)
 			delete(b.rows, key)
+			b.console.jobs.Store(int64(len(b.rows)))
 		}
 	case r != nil:
 		r.view.Store(v)
@@ -83,14 +87,16 @@ func (b *bars) add(key string, v *view) {
 		})))
 	if err == nil { // else the terminal is gone
 		r.bar, b.rows[key] = bar, r
+		b.console.jobs.Store(int64(len(b.rows)))
 	}
 }
 
 // print writes text above the bars.
 func (b *bars) print(text string) { fmt.Fprintln(b.progress, text) }
 
-// close draws the bars for the last time.
+// close draws the bars for the last time, and all of them.
 func (b *bars) close() {
+	b.console.jobs.Store(0)
 	for _, r := range b.rows {
 		r.bar.Abort(false)
 	}
@@ -130,6 +136,11 @@ type console struct {
 	bytes.Buffer // the frame under way
 	out          io.Writer
 	size         func() (width, height int)
+	// jobs is how many rows there are, or 0 once the last frame may have them all.
+	jobs atomic.Int64
+	// hidden is how many of them have no line in the frame under way, drawn how many
+	// lines it has for the others, and one for how many are hidden.
+	hidden, drawn int
 	// lines is how many of the last frame the next one overwrites.
 	lines int
 }
@@ -137,14 +148,40 @@ type console struct {
 // IsTerminal is part of mpb.ConsoleWriter.
 func (c *console) IsTerminal() bool { return true }
 
-// GetTermSize leaves a line free for the cursor, below the bars.
+// GetTermSize leaves a line free for the cursor, below the bars, and one above them
+// where there are too many.
 func (c *console) GetTermSize() (width, height int, err error) {
 	width, height = c.size()
+	switch jobs := int(c.jobs.Load()); {
+	case jobs == 0:
+		return width, math.MaxInt, nil
+	case jobs > height-1:
+		height--
+	}
 	return width, height - 1, nil
 }
 
-// Flush draws a frame; that many lines at its end are bars.
-func (c *console) Flush(lines int) error {
+// ReadFrom takes a row, from the first to the last. One beyond the terminal's height,
+// which is nearer to the first, is empty.
+func (c *console) ReadFrom(row io.Reader) (int64, error) {
+	before := c.Len()
+	text, err := io.ReadAll(row)
+	switch {
+	case len(text) == 0:
+		c.hidden++
+		return 0, err
+	case c.drawn == 0 && c.hidden > 0:
+		fmt.Fprintf(c, "… and %d jobs more\n", c.hidden)
+		c.drawn++
+	}
+	c.drawn++
+	c.Write(text)
+	return int64(c.Len() - before), err
+}
+
+// Flush draws a frame; the lines drawn are at its end. mpb's own count of them is too
+// low where rows are hidden.
+func (c *console) Flush(int) error {
 	frame := "\r"
 	if c.lines > 0 {
 		frame += fmt.Sprintf("\x1b[%dA", c.lines)
@@ -152,7 +189,7 @@ func (c *console) Flush(lines int) error {
 	// Clearing each line as it is written does not flicker.
 	frame += "\x1b[K" + strings.ReplaceAll(c.String(), "\n", "\n\x1b[K") + "\x1b[J"
 	c.Reset()
-	c.lines = lines
+	c.lines, c.drawn, c.hidden = c.drawn, 0, 0
 	_, err := io.WriteString(c.out, frame)
 	return err
 }

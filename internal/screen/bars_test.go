@@ -207,6 +207,47 @@ func TestATerminalThatIsGoneDoesNotStopTheEvents(t *testing.T) {
 	})
 }
 
+func TestJobsAreShownInTheirOrderBeforeTheFirstPoll(t *testing.T) {
+	onBars(t, 80, func(s *Screen, tty *terminal) {
+		s.Expect("3", "1")
+		poll(s, append(running(42), "jobId", "1")...)
+		time.Sleep(1100 * time.Millisecond)
+		want := "3                   [----------------]        waiting            1s  polling\n" +
+			"1                   [======>---------]  42 %  in progress        1s  next 4s\n"
+		if diff := cmp.Diff(want, tty.shown()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// A frame with more lines than the terminal would push those of the one before out
+// of the cursor's reach.
+func TestOfMoreJobsThanLinesTheFirstAreCountedUntilTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tty := &terminal{t: t, width: 80, height: 6}
+		s := onTerminal(tty, tty, tty.size, true)
+		for job := range 9 {
+			poll(s, append(running(42), "jobId", fmt.Sprint(job))...)
+		}
+		lines := func(shown string) (jobs string) {
+			for line := range strings.Lines(shown) {
+				jobs += line[:1]
+			}
+			return jobs
+		}
+		for range 3 {
+			time.Sleep(time.Second)
+			if shown := tty.shown(); !strings.HasPrefix(shown, "… and 5 jobs more\n") || lines(shown)[1:] != "5678" {
+				t.Errorf("shown is\n%s", shown)
+			}
+		}
+		s.Close()
+		if shown := tty.shown(); lines(shown) != "012345678" {
+			t.Errorf("in the end\n%s", shown)
+		}
+	})
+}
+
 func TestPollsOfManyJobsAtOnceDoNotBlockEachOther(t *testing.T) {
 	onBars(t, 80, func(s *Screen, _ *terminal) {
 		var jobs sync.WaitGroup

@@ -37,7 +37,8 @@ type entry struct {
 }
 
 func read(record slog.Record) entry {
-	e := entry{at: record.Time, message: Printable(record.Message), polled: record.Message == "job polled", progress: -1, ended: true}
+	// A line of an older version names no kind.
+	e := entry{at: record.Time, message: Printable(record.Message), polled: record.Message == "job polled", jobKind: milvus.ExternalCollection, progress: -1, ended: true}
 	record.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "kind":

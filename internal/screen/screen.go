@@ -141,6 +141,17 @@ func (s *Screen) Hint(kind milvus.ErrorKind, text string) {
 	s.hints[kind] = text
 }
 
+// Expect has jobs shown from now on, in this order, where there are bars.
+func (s *Screen) Expect(jobIDs ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range jobIDs {
+		if s.bars != nil {
+			s.bars.show(entry{at: time.Now(), jobID: id, progress: -1})
+		}
+	}
+}
+
 // Event writes an event's JSON as one line, now or at Close. It returns an error
 // once an event could not be written.
 func (s *Screen) Event(json string) error {

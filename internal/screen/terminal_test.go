@@ -1,6 +1,7 @@
 package screen
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,15 +13,15 @@ import (
 // terminal is a writer that understands as much as the bars need of what a real
 // one does.
 type terminal struct {
-	t     *testing.T
-	width int
+	t             *testing.T
+	width, height int // a height of 0 is 24
 
 	mu       sync.Mutex
 	lines    [][]rune
 	row, col int
 }
 
-func (s *terminal) size() (width, height int, err error) { return s.width, 24, nil }
+func (s *terminal) size() (width, height int, err error) { return s.width, cmp.Or(s.height, 24), nil }
 
 var control = regexp.MustCompile(`^(?:\r|\n|\x1b\[(\d*)([AJK]))`)
 

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,27 @@ func section(t *testing.T, kind milvus.JobKind) string {
 	}
 	text, _, _ = strings.Cut(text, "\n## ")
 	return text
+}
+
+func TestEachKindIsNamedWhereAUserChooses(t *testing.T) {
+	parameter := at[object](t, template(t), "Parameters", "JobKind")
+	row := regexp.MustCompile("(?m)^\\| `JobKind` .*$").FindString(document(t, "README.md"))
+	for _, kind := range milvus.JobKinds() {
+		for place, text := range map[string]string{
+			"JobKind's description": at[string](t, parameter, "Description"),
+			"JobKind's constraint":  at[string](t, parameter, "ConstraintDescription"),
+			"README.md's row":       row,
+			"docs/jobs.md's table":  document(t, "docs/jobs.md"),
+		} {
+			name := string(kind)
+			if strings.HasPrefix(place, "docs") {
+				name = "\n| [`" + name + "`](#" + name + ") |"
+			}
+			if !strings.Contains(text, name) {
+				t.Errorf("%s lacks %s", place, kind)
+			}
+		}
+	}
 }
 
 func TestEachKindHasItsPlaceWithAMessageAndARule(t *testing.T) {

@@ -358,7 +358,7 @@ func TestAnIDOfAnotherKindIsRefused(t *testing.T) {
 		stack       milvus.JobKind
 		body, fault string
 	}{
-		"a kind that is none":           {"import", `{"jobId":7,"kind":"Import"}`, "kind is not one of external_collection, import, snapshot, cloud"},
+		"a kind that is none":           {"import", `{"jobId":7,"kind":"Import"}`, "kind is not one of " + milvus.KindNames()},
 		"a kind that is no text":        {"import", `{"jobId":7,"kind":7}`, "kind is not one of "},
 		"a kind twice":                  {"import", `{"jobId":7,"kind":"import","kind":"cloud"}`, "kind stands twice"},
 		"a text of an import":           {"import", `{"jobId":"job-a"}`, "jobId is not a number"},
