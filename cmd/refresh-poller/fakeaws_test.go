@@ -32,7 +32,7 @@ type fakeAWS struct {
 	log []string
 	// refuse says which calls are refused.
 	refuse string
-	// calls are the calls made.
+	// calls are the permissions that each call needed.
 	calls []string
 }
 
@@ -57,12 +57,12 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	body, _ := io.ReadAll(r.Body)
-	_, action, isJSON := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	service, action, isJSON := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	form, _ := url.ParseQuery(string(body))
 	if !isJSON {
-		action = form.Get("Action")
+		service, action = "CloudFormation", form.Get("Action")
 	}
-	f.calls = append(f.calls, action)
+	f.calls = append(f.calls, permission(service, action, string(body)))
 	switch {
 	case action == f.refuse && isJSON:
 		w.WriteHeader(http.StatusBadRequest)
@@ -146,7 +146,21 @@ func sum(text string) string {
 	return hex.EncodeToString(digest[:])
 }
 
-// made returns the calls made, each once.
+// permission is the action of IAM that a call needs, and the resource.
+func permission(service, action, body string) string {
+	action = strings.TrimSuffix(action, "Batch") // which is no action of its own
+	switch {
+	case service == "CloudFormation":
+		return "cloudformation:" + action + " the stack"
+	case service == "Logs_20140328":
+		return "logs:" + action + " PollerLogGroup"
+	case strings.Contains(body, `/dead"`):
+		return "sqs:" + action + " JobDeadLetterQueue"
+	}
+	return "sqs:" + action + " JobQueue"
+}
+
+// made returns the permissions that were needed, each once.
 func (f *fakeAWS) made() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
