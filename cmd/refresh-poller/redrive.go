@@ -164,6 +164,9 @@ func (o redriveOptions) table(letters *deployed.Letters, wanted int) string {
 	if o.reason != "" && letters.Len() > 0 {
 		fmt.Fprintf(&text, "%d with a reason that contains %q\n", wanted, o.reason)
 	}
+	if letters.Full {
+		text.WriteString("there may be more: run it again after this\n")
+	}
 	if letters.Elsewhere > 0 {
 		fmt.Fprintf(&text, "%d more are hidden, by another run or a receive by hand, and show again within %s\n", letters.Elsewhere, deployed.Hidden)
 	}

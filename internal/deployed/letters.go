@@ -56,6 +56,8 @@ type Queues interface {
 type Letters struct {
 	// Elsewhere is about how many were hidden from this run.
 	Elsewhere int
+	// Full says that there may be more, for which there was no room.
+	Full bool
 
 	stack  Stack
 	queues Queues
@@ -84,8 +86,12 @@ func (s Stack) Look(ctx context.Context, queues Queues, saw func(n, of int)) (*L
 	if err != nil {
 		return l, err
 	}
+	saw(0, there)
 	bytes := 0
-	for quiet := 0; quiet < maxQuiet && ctx.Err() == nil && len(l.held) < maxLetters && bytes < maxHeldLetters; {
+	for quiet := 0; quiet < maxQuiet && ctx.Err() == nil; {
+		if l.Full = len(l.held) >= maxLetters || bytes >= maxHeldLetters; l.Full {
+			break
+		}
 		out, err := queues.ReceiveMessage(calls, &sqs.ReceiveMessageInput{
 			QueueUrl: &s.DeadLetterQueueURL, MaxNumberOfMessages: maxEntries, WaitTimeSeconds: lookFor,
 			VisibilityTimeout: int32(Hidden / time.Second), MessageAttributeNames: []string{"All"},
