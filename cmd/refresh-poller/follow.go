@@ -73,7 +73,7 @@ func follow(ctx context.Context, name string, h host) error {
 	defer show.Close()
 	defer context.AfterFunc(ctx, func() { show.Close() })()
 	show.Passing()
-	show.Note(fmt.Sprintf("The watches of stack %s in the last %d minutes, and from now on. Ctrl-C ends it.", stack.Name, int(deployed.ReadBack.Minutes())))
+	show.Note(fmt.Sprintf("The watches of stack %s in the last %.0f minutes, and from now on. Ctrl-C ends it.", stack.Name, deployed.ReadBack.Minutes()))
 	if stack.LogLevel == slog.LevelWarn.String() || stack.LogLevel == slog.LevelError.String() {
 		show.Note(fmt.Sprintf("Most lines are hidden: the stack's LogLevel is %s. Deploy it with LogLevel=INFO to see every watch.", stack.LogLevel))
 	}

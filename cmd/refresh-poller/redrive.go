@@ -168,7 +168,7 @@ func (o redriveOptions) table(letters *deployed.Letters, wanted int) string {
 		text.WriteString("there may be more: run it again after this\n")
 	}
 	if letters.Elsewhere > 0 {
-		fmt.Fprintf(&text, "%d more are hidden, by another run or a receive by hand, and show again within %s\n", letters.Elsewhere, deployed.Hidden)
+		fmt.Fprintf(&text, "%d more are hidden, by another run or a receive by hand, and show again within %.0f minutes\n", letters.Elsewhere, deployed.Hidden.Minutes())
 	}
 	return text.String()
 }
