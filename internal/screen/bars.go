@@ -20,6 +20,8 @@ type bars struct {
 	rows     map[string]*row // by the job; by the watch where they pass
 	// passing takes away the rows of jobs that have ended.
 	passing bool
+	// expected are jobs to add before the first that is shown.
+	expected []string
 }
 
 // row is one job's. mpb draws it while the log goes on, so what it shows is
@@ -43,8 +45,16 @@ func newBars(out io.Writer, size func() (width, height int)) *bars {
 	}
 }
 
-// show brings a job's row up to date, adds it, or takes it away.
 func (b *bars) show(e entry) {
+	for _, id := range b.expected {
+		b.update(entry{at: time.Now(), jobID: id, progress: -1})
+	}
+	b.expected = nil
+	b.update(e)
+}
+
+// update brings a job's row up to date, adds it, or takes it away.
+func (b *bars) update(e entry) {
 	key := e.jobID
 	if b.passing { // it may be watched twice
 		key = e.watchID
