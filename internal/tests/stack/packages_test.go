@@ -25,7 +25,7 @@ func needed(t *testing.T) []string {
 // Each would make a cold start longer.
 func TestTheFunctionsAreBuiltWithoutTheProgramsLibraries(t *testing.T) {
 	for _, path := range needed(t) {
-		for _, programs := range []string{"github.com/spf13/", "github.com/vbauerster/"} {
+		for _, programs := range []string{"github.com/spf13/", "github.com/vbauerster/", "github.com/aws/aws-sdk-go-v2/service/cloudformation", "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"} {
 			if strings.HasPrefix(path, programs) {
 				t.Errorf("they need %s", path)
 			}
