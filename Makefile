@@ -1,6 +1,6 @@
 # What these targets need: Go and make. lint and e2e also need Python with
-# e2e/requirements.txt; deploy, enqueue and redrive need the SAM CLI or the AWS
-# CLI, and an AWS account.
+# e2e/requirements.txt; deploy needs the SAM CLI, and with enqueue, redrive and
+# follow an AWS account.
 
 STACK  ?= refresh-poller
 # samconfig.toml's environment, for deploy.
@@ -49,20 +49,17 @@ deploy: ## sam build and sam deploy: CONFIG=default, dev or prod
 	sam build --config-env $(CONFIG)
 	sam deploy --config-env $(CONFIG)
 
-OUTPUT = aws cloudformation describe-stacks --stack-name "$(STACK)" --output text --query "Stacks[0].Outputs[?OutputKey=='$(1)'].OutputValue"
-
 .PHONY: enqueue
-enqueue: ## start a watch in the deployed stack: JOB_ID=…, STACK=refresh-poller
-	@case "$$JOB_ID" in '' | 0* | *[!0-9]*) echo "enqueue: JOB_ID must be a refresh job's id, in digits"; exit 2;; esac
-	@url=$$($(call OUTPUT,JobQueueUrl)) && aws sqs send-message --queue-url "$$url" --message-body "$$JOB_ID"
+enqueue: $(LOCAL) ## start a watch in the deployed stack: JOB_ID=…, STACK=refresh-poller
+	@$(LOCAL) enqueue --stack "$(STACK)"
 
-# Rejected messages were sent to the dead-letter queue, not moved there by SQS,
-# so their way back has to be named.
 .PHONY: redrive
-redrive: ## move the dead letters back to the queue: STACK=refresh-poller
-	@queue=$$($(call OUTPUT,JobQueueArn)) && url=$$($(call OUTPUT,DeadLetterQueueUrl)) && \
-	dead=$$(aws sqs get-queue-attributes --queue-url "$$url" --attribute-names QueueArn --output text --query Attributes.QueueArn) && \
-	aws sqs start-message-move-task --source-arn "$$dead" --destination-arn "$$queue"
+redrive: $(LOCAL) ## move all dead letters back to the job queue: STACK=refresh-poller
+	@$(LOCAL) redrive --stack "$(STACK)" --yes
+
+.PHONY: follow
+follow: $(LOCAL) ## follow the watches of the deployed stack: STACK=refresh-poller
+	@$(LOCAL) follow --stack "$(STACK)"
 
 ##@ For those who change it
 

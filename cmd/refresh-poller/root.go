@@ -76,8 +76,8 @@ Events are JSON lines on stdout; all else is on stderr.`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagFailure)
-	root.AddGroup(here, about)
-	root.AddCommand(newWatch(h), newDemo(h), newVersion(), newCompletion())
+	root.AddGroup(here, inAWS, about)
+	root.AddCommand(newWatch(h), newDemo(h), newFollow(h), newEnqueue(h), newRedrive(h), newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	return root
 }

@@ -210,7 +210,7 @@ func TestShellsCompleteWhatThereIs(t *testing.T) {
 		words, want []string
 	}{
 		"commands":          {[]string{"w"}, []string{"watch"}},
-		"commands for help": {[]string{"help", ""}, []string{"completion", "demo", "version", "watch"}},
+		"commands for help": {[]string{"help", ""}, []string{"completion", "demo", "enqueue", "follow", "redrive", "version", "watch"}},
 		"flags":             {[]string{"watch", "--k"}, []string{"--keep-trying", "--kind"}},
 		"kinds":             {[]string{"watch", "--kind", ""}, []string{"external_collection", "import", "snapshot", "cloud"}},
 		"shells":            {[]string{"completion", ""}, []string{"bash", "fish", "powershell", "zsh"}},

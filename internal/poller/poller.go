@@ -167,6 +167,7 @@ func (it *item) log(ctx context.Context, log *slog.Logger) {
 		slog.String("kind", kind),
 		slog.String("jobId", jobID),
 		slog.String("watchId", w.ID),
+		slog.Time("since", w.Since),
 		slog.Int("poll", w.Polls),
 		slog.String("action", string(d.Action)),
 	}
@@ -180,6 +181,9 @@ func (it *item) log(ctx context.Context, log *slog.Logger) {
 	}
 	if state != "" {
 		attrs = append(attrs, slog.String("state", state))
+	}
+	if w.Job.CollectionName != "" {
+		attrs = append(attrs, slog.String("collection", w.Job.CollectionName))
 	}
 	if w.Job.Progress != nil {
 		attrs = append(attrs, slog.Int("progress", *w.Job.Progress))

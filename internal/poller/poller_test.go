@@ -381,9 +381,9 @@ func TestEveryDecisionIsALine(t *testing.T) {
 		lines = append(lines, fields)
 	}
 	want := []map[string]any{
-		{"level": "INFO", "msg": "job polled", "awsRequestId": "request-1", "kind": "external_collection", "jobId": "449503829274509313", "watchId": "0", "poll": 1.0, "state": "RefreshInProgress", "progress": 42.0, "action": "re-enqueue", "delaySeconds": 274.0},
-		{"level": "WARN", "msg": "job polled", "awsRequestId": "request-1", "kind": "external_collection", "jobId": "2", "watchId": "1", "poll": 1.0, "action": "re-enqueue", "delaySeconds": 300.0, "errorKind": "refused", "error": "no (HTTP 401)"},
-		{"level": "INFO", "msg": "job polled", "awsRequestId": "request-1", "kind": "external_collection", "jobId": "3", "watchId": "2", "poll": 1.0, "state": "RefreshCompleted", "outcome": "succeeded", "progress": 100.0, "action": "publish"},
+		{"level": "INFO", "msg": "job polled", "awsRequestId": "request-1", "kind": "external_collection", "jobId": "449503829274509313", "watchId": "0", "since": "2024-04-11T10:40:00Z", "poll": 1.0, "state": "RefreshInProgress", "collection": "ext_books", "progress": 42.0, "action": "re-enqueue", "delaySeconds": 274.0},
+		{"level": "WARN", "msg": "job polled", "awsRequestId": "request-1", "kind": "external_collection", "jobId": "2", "watchId": "1", "since": "2024-04-11T10:40:00Z", "poll": 1.0, "action": "re-enqueue", "delaySeconds": 300.0, "errorKind": "refused", "error": "no (HTTP 401)"},
+		{"level": "INFO", "msg": "job polled", "awsRequestId": "request-1", "kind": "external_collection", "jobId": "3", "watchId": "2", "since": "2024-04-11T10:40:00Z", "poll": 1.0, "state": "RefreshCompleted", "collection": "ext_books", "progress": 100.0, "action": "publish", "outcome": "succeeded"},
 		{"level": "WARN", "msg": "message rejected", "awsRequestId": "request-1", "messageId": "3", "action": "reject", "reason": "the body is neither a job id nor a JSON object: send the job id alone, {\"jobId\": …}, the refresh endpoint's response, or an EventBridge event with one of these objects as its detail"},
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {

@@ -17,7 +17,9 @@ import (
 type bars struct {
 	console  *console
 	progress *mpb.Progress
-	rows     map[string]*row
+	rows     map[string]*row // by the job; by the watch where they pass
+	// passing takes away the rows of jobs that have ended.
+	passing bool
 }
 
 // row is one job's. mpb draws it while the log goes on, so what it shows is
@@ -41,16 +43,37 @@ func newBars(out io.Writer, size func() (width, height int)) *bars {
 	}
 }
 
-// show brings a job's row up to date, or adds it.
+// show brings a job's row up to date, adds it, or takes it away.
 func (b *bars) show(e entry) {
-	v := &view{entry: e, begun: time.Now(), seen: time.Now()}
-	r := b.rows[e.jobID]
-	if r != nil {
-		v.begun = r.view.Load().begun
-		r.view.Store(v)
-		return
+	key := e.jobID
+	if b.passing { // it may be watched twice
+		key = e.watchID
 	}
-	r = &row{}
+	r := b.rows[key]
+	v := &view{entry: e, begun: e.since, seen: e.at}
+	switch {
+	case !v.begun.IsZero():
+	case r != nil:
+		v.begun = r.view.Load().begun
+	default:
+		v.begun = e.at
+	}
+	switch {
+	case e.ended && b.passing:
+		if r != nil {
+			r.bar.Abort(true)
+			delete(b.rows, key)
+			b.console.jobs.Store(int64(len(b.rows)))
+		}
+	case r != nil:
+		r.view.Store(v)
+	default:
+		b.add(key, v)
+	}
+}
+
+func (b *bars) add(key string, v *view) {
+	r := &row{}
 	r.view.Store(v)
 	filler := mpb.BarStyle().Build()
 	bar, err := b.progress.Add(0, mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
@@ -58,12 +81,12 @@ func (b *bars) show(e entry) {
 		stat.Total, stat.Current, stat.Completed = 100, int64(max(v.progress, 0)), v.progress == 100
 		return filler.Fill(w, stat)
 	}),
-		mpb.PrependDecorators(decor.Name(e.jobID, decor.WC{W: 19, C: decor.DindentRight})),
+		mpb.PrependDecorators(decor.Name(v.jobID, decor.WC{W: 19, C: decor.DindentRight})),
 		mpb.AppendDecorators(decor.Any(func(stat decor.Statistics) string {
 			return r.view.Load().beside(stat.AvailableWidth, time.Now())
 		})))
 	if err == nil { // else the terminal is gone
-		r.bar, b.rows[e.jobID] = bar, r
+		r.bar, b.rows[key] = bar, r
 		b.console.jobs.Store(int64(len(b.rows)))
 	}
 }
@@ -87,10 +110,12 @@ func (v *view) beside(width int, now time.Time) string {
 	const columns, spaces, smallest, largest, worthwhile = 41, 2, 10, 20, 14
 	room := width - columns - spaces
 	bar := min(max(room, smallest), largest)
-	age, next, remark := now.Sub(v.begun), "", ""
+	age, next, remark := max(now.Sub(v.begun), 0), "", ""
 	switch left := v.seen.Add(v.delay).Sub(now); {
 	case v.ended:
-		age = v.seen.Sub(v.begun)
+		age = max(v.seen.Sub(v.begun), 0)
+	case left < -time.Minute:
+		next = "late " + span(-left)
 	case left <= 0:
 		next = "polling"
 	default:

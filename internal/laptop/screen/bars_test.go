@@ -51,6 +51,10 @@ func TestAnOverduePollIsUnderWay(t *testing.T) {
 		if !strings.HasSuffix(tty.shown(), "  polling\n") {
 			t.Error(tty.shown())
 		}
+		time.Sleep(2 * time.Minute)
+		if !strings.HasSuffix(tty.shown(), "  late 2m01s\n") {
+			t.Error(tty.shown())
+		}
 	})
 }
 

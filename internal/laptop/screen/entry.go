@@ -15,11 +15,16 @@ import (
 // entry is what a line of the poller's log says. Texts hold only printable
 // characters: a cluster's must not get at the terminal.
 type entry struct {
+	at      time.Time
 	message string
-	// jobID is empty if the line is not about the poll of a job.
-	jobID   string
-	poll    int64
-	jobKind milvus.JobKind
+	// polled is whether the line is about the poll of a job; others may name one.
+	polled         bool
+	jobID, watchID string
+	poll           int64
+	jobKind        milvus.JobKind
+	collection     string
+	// since is when the watch began, if that is known.
+	since time.Time
 	// state is the last known, progress too; they are "" and -1 before.
 	state    string
 	progress int
@@ -33,25 +38,31 @@ type entry struct {
 
 func read(record slog.Record) entry {
 	// A line of an older version names no kind.
-	e := entry{message: printable(record.Message), jobKind: milvus.ExternalCollection, progress: -1, ended: true}
+	e := entry{at: record.Time, message: Printable(record.Message), polled: record.Message == "job polled", jobKind: milvus.ExternalCollection, progress: -1, ended: true}
 	record.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "kind":
-			e.jobKind = milvus.JobKind(a.Value.String())
+			e.jobKind = milvus.JobKind(Printable(a.Value.String()))
 		case "jobId":
-			e.jobID = printable(a.Value.String())
+			e.jobID = Printable(a.Value.String())
+		case "watchId":
+			e.watchID = a.Value.String()
+		case "since":
+			e.since = a.Value.Time()
+		case "collection":
+			e.collection = Printable(a.Value.String())
 		case "poll":
 			e.poll = a.Value.Int64()
 		case "state":
-			e.state = printable(a.Value.String())
+			e.state = Printable(a.Value.String())
 		case "progress":
 			e.progress = int(a.Value.Int64())
 		case "errorKind":
-			e.kind = milvus.ErrorKind(a.Value.String())
+			e.kind = milvus.ErrorKind(Printable(a.Value.String()))
 		case "error":
-			e.fault = printable(a.Value.String())
+			e.fault = Printable(a.Value.String())
 		case "reason":
-			e.reason = printable(a.Value.String())
+			e.reason = Printable(a.Value.String())
 		case "delaySeconds":
 			e.delay, e.ended = time.Duration(a.Value.Int64())*time.Second, false
 		}
@@ -83,11 +94,39 @@ func (e entry) word() string {
 }
 
 // remark is what there is to say beside the word.
-func (e entry) remark() string {
+func (e entry) remark() string { return cmp.Or(e.why(), e.subject()) }
+
+// why is the reason for the word, if there is one.
+func (e entry) why() string {
 	if e.ended {
 		return e.reason
 	}
 	return cmp.Or(e.fault, e.reason)
+}
+
+// subject is what the job is about, as far as its id does not say it.
+func (e entry) subject() string {
+	kind := string(e.jobKind)
+	if e.jobKind == milvus.ExternalCollection {
+		kind = ""
+	}
+	return strings.TrimSpace(kind + " " + e.collection)
+}
+
+// name is the job's id, and what it is about.
+func (e entry) name() string {
+	if subject := e.subject(); subject != "" {
+		return e.jobID + " (" + subject + ")"
+	}
+	return e.jobID
+}
+
+// age is how long the watch has lasted, if that is known; clocks may differ.
+func (e entry) age() string {
+	if e.since.IsZero() {
+		return ""
+	}
+	return span(max(e.at.Sub(e.since), 0).Truncate(time.Second))
 }
 
 func (e entry) percent() string {
@@ -97,19 +136,34 @@ func (e entry) percent() string {
 	return fmt.Sprintf("%d %%", e.progress)
 }
 
-// line is a poll in columns.
-func (e entry) line() string {
+// line is a poll in columns; those for the age are the caller's.
+func (e entry) line(age string) string {
 	next := ""
 	if !e.ended {
 		next = "next " + span(e.delay)
 	}
-	return strings.TrimRight(fmt.Sprintf("%-19s  poll %-3d  %-13s  %5s  %-11s  %s",
-		e.jobID, e.poll, e.word(), e.percent(), next, e.remark()), " ")
+	return strings.TrimRight(fmt.Sprintf("%-19s  poll %-3d  %-13s  %5s  %s%-11s  %s",
+		e.jobID, e.poll, e.word(), e.percent(), age, next, e.remark()), " ")
+}
+
+// end tells how a watch has ended, whose row is gone.
+func (e entry) end() string {
+	text := "job " + e.name() + " " + e.word()
+	if age := e.age(); age != "" {
+		text += " after " + age
+	}
+	if e.reason != "" {
+		text += ": " + e.reason
+	}
+	return text
 }
 
 // sentence is a line that is not about the poll of a job.
 func (e entry) sentence() string {
 	text := e.message
+	if e.jobID != "" {
+		text += ": job " + e.name()
+	}
 	for _, why := range []string{e.reason, e.fault} {
 		if why != "" {
 			text += ": " + why
@@ -131,8 +185,8 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", seconds/3600, seconds/60%60)
 }
 
-// printable returns text on one line, without what a terminal would obey.
-func printable(text string) string {
+// Printable returns text on one line, without what a terminal would obey.
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

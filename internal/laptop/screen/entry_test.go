@@ -14,7 +14,7 @@ import (
 // polled is the poller's log line about job 42, with some attributes changed.
 func polled(attrs ...any) slog.Record {
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, "job polled", 0)
-	r.Add("jobId", "449503829274509313", "watchId", "w", "poll", 3)
+	r.Add("kind", "external_collection", "jobId", "449503829274509313", "watchId", "w", "poll", 3)
 	r.Add(attrs...)
 	return r
 }
@@ -79,7 +79,7 @@ func TestEveryPollIsALineInColumns(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, read(polled(tt.attrs...)).line()); diff != "" {
+			if diff := cmp.Diff(tt.want, read(polled(tt.attrs...)).line("")); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -87,8 +87,8 @@ func TestEveryPollIsALineInColumns(t *testing.T) {
 }
 
 func TestTextsOfTheClusterCannotReachTheTerminal(t *testing.T) {
-	e := read(polled("state", "Refresh\x1b[2J", "reason", "two\nlines\r\x07\u009b31m\u202e", "error", "\x1b]0;title\x07", "errorKind", "refused", "delaySeconds", 5))
-	for _, text := range []string{e.line(), e.state, e.reason} {
+	e := read(polled("state", "Refresh\x1b[2J", "collection", "a\x1b[2J", "reason", "two\nlines\r\x07\u009b31m\u202e", "error", "\x1b]0;title\x07", "errorKind", "refused", "delaySeconds", 5))
+	for _, text := range []string{e.line(""), e.end(), e.name(), e.state, e.reason} {
 		if strings.ContainsAny(text, "\x1b\n\r\x07\u009b\u202e") {
 			t.Errorf("%q is not printable", text)
 		}

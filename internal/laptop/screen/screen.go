@@ -35,6 +35,8 @@ type Screen struct {
 	hold   bool
 	held   []string
 	closed bool
+	// passing says that watches come and go for as long as the screen is open.
+	passing bool
 	// lost is why an event could not be written.
 	lost error
 }
@@ -47,13 +49,21 @@ func New(out, notes *os.File) (*Screen, error) {
 	if discards(out) && readable(out) {
 		return nil, errors.New("stdout is closed, or /dev/null opened for reading too: give it a place for the events, such as > /dev/null")
 	}
-	// The bars are drawn with escape sequences, which these two don't know.
-	plain := runtime.GOOS == "windows" || os.Getenv("TERM") == "dumb"
 	same := sameFile(out, notes)
-	if fd := int(notes.Fd()); !plain && term.IsTerminal(fd) && (same || silent(out)) {
-		return onTerminal(out, notes, func() (int, int, error) { return term.GetSize(fd) }, same), nil
+	if size := sizeOf(notes); size != nil && (same || silent(out)) {
+		return onTerminal(out, notes, size, same), nil
 	}
 	return inLines(out, notes), nil
+}
+
+// sizeOf returns what tells the terminal's size, or nil where no bars can be drawn:
+// they take escape sequences, which Windows and TERM=dumb don't know.
+func sizeOf(notes *os.File) func() (width, height int, err error) {
+	fd := int(notes.Fd())
+	if runtime.GOOS == "windows" || os.Getenv("TERM") == "dumb" || !term.IsTerminal(fd) {
+		return nil
+	}
+	return func() (width, height int, err error) { return term.GetSize(fd) }
 }
 
 func sameFile(a, b *os.File) bool {
@@ -95,15 +105,32 @@ func inLines(out, notes io.Writer) *Screen {
 // when they go to the terminal too.
 func onTerminal(out, notes io.Writer, size func() (int, int, error), hold bool) *Screen {
 	s := inLines(out, notes)
-	s.size = func() (width, height int) {
+	s.size = known(size)
+	s.bars, s.hold = newBars(notes, s.size), hold
+	return s
+}
+
+// known returns a size that is always one: some terminals don't know, and say 0.
+func known(size func() (int, int, error)) func() (width, height int) {
+	return func() (width, height int) {
 		width, height, err := size()
-		if err != nil || width < 1 || height < 2 { // some terminals don't know, and say 0
+		if err != nil || width < 1 || height < 2 {
 			return 80, 24
 		}
 		return width, height
 	}
-	s.bars, s.hold = newBars(notes, s.size), hold
-	return s
+}
+
+// Passing has the screen show watches that begin and end elsewhere, for as long as
+// it is open: with the time of day, without the rows of those that have ended, and
+// without the events where they would go to the terminal that shows the ends.
+func (s *Screen) Passing() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.passing = true
+	if s.bars != nil {
+		s.bars.passing = true
+	}
 }
 
 // Hint has text shown the first time that a poll fails with kind while the job
@@ -120,7 +147,7 @@ func (s *Screen) Expect(jobIDs ...string) {
 	defer s.mu.Unlock()
 	for _, id := range jobIDs {
 		if s.bars != nil {
-			s.bars.show(entry{jobID: id, progress: -1})
+			s.bars.show(entry{at: time.Now(), jobID: id, progress: -1})
 		}
 	}
 }
@@ -130,9 +157,11 @@ func (s *Screen) Expect(jobIDs ...string) {
 func (s *Screen) Event(json string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.hold {
+	switch {
+	case s.hold && s.passing:
+	case s.hold:
 		s.held = append(s.held, json)
-	} else {
+	default:
 		s.write(json)
 	}
 	return s.lost
@@ -184,22 +213,26 @@ func (s *Screen) Handle(_ context.Context, record slog.Record) error {
 	if s.closed {
 		return nil
 	}
-	stamp := fmt.Sprintf("%6.1fs  ", record.Time.Sub(s.begun).Seconds())
+	stamp, age := fmt.Sprintf("%6.1fs  ", record.Time.Sub(s.begun).Seconds()), ""
+	if s.passing {
+		stamp, age = record.Time.Local().Format("15:04:05 "), fmt.Sprintf("%7s  ", e.age())
+	}
 	hint := ""
 	if e.state == "" {
 		hint = s.hints[e.kind]
 		delete(s.hints, e.kind)
 	}
 	switch {
-	case e.jobID == "":
+	case !e.polled:
 		s.print(stamp + e.sentence())
 	case s.bars == nil:
-		s.print(stamp + e.line())
+		s.print(stamp + e.line(age))
 	default:
 		s.bars.show(e)
-		// There is no room for it beside the bar.
-		if e.remark() != "" && (e.ended || hint != "") {
-			s.print(fmt.Sprintf("%sjob %s %s: %s", stamp, e.jobID, e.word(), e.remark()))
+		if s.passing && e.ended {
+			s.print(stamp + e.end())
+		} else if e.why() != "" && (e.ended || hint != "") { // it has no room beside the bar
+			s.print(fmt.Sprintf("%sjob %s %s: %s", stamp, e.jobID, e.word(), e.why()))
 		}
 	}
 	if hint != "" {

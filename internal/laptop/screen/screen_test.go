@@ -18,7 +18,7 @@ import (
 const jobID = "449503829274509313"
 
 func poll(s *Screen, attrs ...any) {
-	slog.New(s).With("awsRequestId", "r").WithGroup("g").Info("job polled", append([]any{"jobId", jobID}, attrs...)...)
+	slog.New(s).With("awsRequestId", "r").WithGroup("g").Info("job polled", append([]any{"kind", "external_collection", "jobId", jobID}, attrs...)...)
 }
 
 func reject(s *Screen, reason string) {

@@ -15,7 +15,10 @@ func TestTheFunctionsAreBuiltWithoutTheProgramsLibraries(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for path := range strings.Lines(string(out)) {
-		for _, programs := range []string{"github.com/spf13/", "github.com/vbauerster/", "refresh-poller/internal/laptop/screen", "refresh-poller/internal/laptop/embedded"} {
+		for _, programs := range []string{
+			"github.com/spf13/", "github.com/vbauerster/", "github.com/aws/aws-sdk-go-v2/service/cloudformation", "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs",
+			"refresh-poller/internal/deployed", "refresh-poller/internal/laptop/screen", "refresh-poller/internal/laptop/embedded",
+		} {
 			if strings.HasPrefix(path, programs) {
 				t.Errorf("they need %s", path)
 			}
