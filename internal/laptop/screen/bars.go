@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,6 +22,11 @@ type bars struct {
 	rows     map[string]*row // by the job; by the watch where they pass
 	// passing takes away the rows of jobs that have ended.
 	passing bool
+	colours bool
+	// titles is how many cells are for the jobs' names.
+	titles int
+	// last is the status below the rows, or nil.
+	last *mpb.Bar
 }
 
 // row is one job's. mpb draws it while the log goes on, so what it shows is
@@ -29,17 +36,15 @@ type row struct {
 	view atomic.Pointer[view]
 }
 
-type view struct {
-	entry
-	begun, seen time.Time
-}
-
-func newBars(out io.Writer, size func() (width, height int)) *bars {
+func newBars(out io.Writer, size func() (width, height int), colours bool) *bars {
+	const longestID = 19 // of those that are numbers
 	c := &console{out: out, size: size}
 	return &bars{
 		console:  c,
 		progress: mpb.New(mpb.WithConsoleWriter(c), mpb.WithRefreshRate(200*time.Millisecond)),
 		rows:     map[string]*row{},
+		colours:  colours,
+		titles:   longestID,
 	}
 }
 
@@ -63,7 +68,7 @@ func (b *bars) show(e entry) {
 		if r != nil {
 			r.bar.Abort(true)
 			delete(b.rows, key)
-			b.console.jobs.Store(int64(len(b.rows)))
+			b.count()
 		}
 	case r != nil:
 		r.view.Store(v)
@@ -75,20 +80,46 @@ func (b *bars) show(e entry) {
 func (b *bars) add(key string, v *view) {
 	r := &row{}
 	r.view.Store(v)
-	filler := mpb.BarStyle().Build()
-	bar, err := b.progress.Add(0, mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
-		v := r.view.Load()
-		stat.Total, stat.Current, stat.Completed = 100, int64(max(v.progress, 0)), v.progress == 100
-		return filler.Fill(w, stat)
-	}),
-		mpb.PrependDecorators(decor.Name(v.jobID, decor.WC{W: 19, C: decor.DindentRight})),
-		mpb.AppendDecorators(decor.Any(func(stat decor.Statistics) string {
-			return r.view.Load().beside(stat.AvailableWidth, time.Now())
-		})))
-	if err == nil { // else the terminal is gone
-		r.bar, b.rows[key] = bar, r
-		b.console.jobs.Store(int64(len(b.rows)))
+	colours, titles := b.colours, b.titles
+	r.bar = b.line(func(width int) string { return r.view.Load().row(width, titles, time.Now(), colours) })
+	if r.bar != nil { // else the terminal is gone
+		b.rows[key] = r
+		b.count()
 	}
+}
+
+// status has a text below the rows.
+func (b *bars) status(now func() string) {
+	colours := b.colours
+	b.last = b.line(func(width int) string {
+		text := fit(now(), width)
+		if colours {
+			text = faint.on(text)
+		}
+		return text
+	}, mpb.BarPriority(math.MaxInt))
+	b.count()
+}
+
+// line adds one that draws itself, or returns nil.
+func (b *bars) line(draw func(width int) string, options ...mpb.BarOption) *mpb.Bar {
+	bar, err := b.progress.Add(0, mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
+		_, err := io.WriteString(w, draw(stat.AvailableWidth))
+		return err
+	}), append(options, mpb.BarFillerTrim())...)
+	if err != nil {
+		return nil
+	}
+	return bar
+}
+
+// count tells the console how many lines there are.
+func (b *bars) count() {
+	lines := len(b.rows)
+	if b.last != nil {
+		lines++
+	}
+	b.console.jobs.Store(int64(lines))
 }
 
 // print writes text above the bars.
@@ -100,33 +131,24 @@ func (b *bars) close() {
 	for _, r := range b.rows {
 		r.bar.Abort(false)
 	}
+	if b.last != nil {
+		b.last.Abort(false)
+	}
 	b.progress.Wait()
+	if b.console.unseen > 0 { // the last frame was begun too early to have them all
+		b.redraw()
+	}
 	b.console.leave()
 }
 
-// beside is what stands at the right of a bar, of the width that there is for
-// both. The columns go first, then the bar, then the remark.
-func (v *view) beside(width int, now time.Time) string {
-	const columns, spaces, smallest, largest, worthwhile = 41, 2, 10, 20, 14
-	room := width - columns - spaces
-	bar := min(max(room, smallest), largest)
-	age, next, remark := max(now.Sub(v.begun), 0), "", ""
-	switch left := v.seen.Add(v.delay).Sub(now); {
-	case v.ended:
-		age = max(v.seen.Sub(v.begun), 0)
-	case left < -time.Minute:
-		next = "late " + span(-left)
-	case left <= 0:
-		next = "polling"
-	default:
-		next = "next " + span(left)
+func (b *bars) redraw() {
+	width, _ := b.console.size()
+	byAge := func(r, other *row) int { return r.bar.ID() - other.bar.ID() }
+	for _, r := range slices.SortedFunc(maps.Values(b.rows), byAge) {
+		fmt.Fprintln(b.console, r.view.Load().row(width, b.titles, time.Now(), b.colours))
+		b.console.drawn++
 	}
-	if !v.ended && room-bar >= worthwhile {
-		remark = v.remark()
-	}
-	text := fmt.Sprintf("%5s  %-13s %7s  %-11s  %s",
-		v.percent(), v.word(), span(age.Truncate(time.Second)), next, remark)
-	return fit(strings.TrimRight(text, " "), width-bar-spaces)
+	b.console.Flush(0)
 }
 
 // console takes mpb's frames to a terminal, each in one write. mpb's own begins
@@ -141,8 +163,9 @@ type console struct {
 	// hidden is how many of them have no line in the frame under way, drawn how many
 	// lines it has for the others, and one for how many are hidden.
 	hidden, drawn int
-	// lines is how many of the last frame the next one overwrites.
-	lines int
+	// lines is how many of the last frame the next one overwrites, unseen how many
+	// rows it hid.
+	lines, unseen int
 }
 
 // IsTerminal is part of mpb.ConsoleWriter.
@@ -189,7 +212,7 @@ func (c *console) Flush(int) error {
 	// Clearing each line as it is written does not flicker.
 	frame += "\x1b[K" + strings.ReplaceAll(c.String(), "\n", "\n\x1b[K") + "\x1b[J"
 	c.Reset()
-	c.lines, c.drawn, c.hidden = c.drawn, 0, 0
+	c.lines, c.unseen, c.drawn, c.hidden = c.drawn, c.hidden, 0, 0
 	_, err := io.WriteString(c.out, frame)
 	return err
 }
