@@ -171,11 +171,11 @@ const foretold = "For about 15 seconds, the poller as it is deployed follows six
 
 // status is the queues and the bus in a line, which has to fit into 60 cells.
 func (s *stack) status(published int64) string {
-	text := fmt.Sprintf("queue: %d wait", s.queues.Depth(jobQueue))
+	text := fmt.Sprintf("queue: %d waiting", s.queues.Depth(jobQueue))
 	if due := s.queues.Due(jobQueue); !due.IsZero() {
-		text += fmt.Sprintf(", next in %.0fs", math.Ceil(max(time.Until(due), 0).Seconds()))
+		text += fmt.Sprintf(", due in %.0fs", math.Ceil(max(time.Until(due), 0).Seconds()))
 	}
-	return fmt.Sprintf("%s · bus: %d events · dead letters: %d", text, published, s.queues.Depth(deadLetterQueue))
+	return fmt.Sprintf("%s · bus: %d events · rejected: %d", text, published, s.queues.Depth(deadLetterQueue))
 }
 
 // whatNext says what to do after the demo, with the name that the program has here.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -81,11 +82,12 @@ func TestTheReportSaysWhatIsNotAsItShouldBe(t *testing.T) {
 // No screen has fewer columns.
 func TestTheStatusOfTheDemoFitsInto60Columns(t *testing.T) {
 	s := newStack(config.Config{}, demoToken, nil, slog.DiscardHandler)
-	for range 10 {
-		s.queues.Send(jobQueue, "1", 10*time.Second)
-		s.queues.Send(deadLetterQueue, "1", 0)
+	for range len(demoWatches) {
+		s.queues.Send(jobQueue, "1", 2*time.Second)
 	}
-	if got := s.status(10); got != "queue: 10 wait, next in 10s · bus: 10 events · dead letters: 10" {
+	s.queues.Send(deadLetterQueue, demoBadMessage, 0)
+	got := s.status(6)
+	if want := "queue: 6 waiting, due in 2s · bus: 6 events · rejected: 1"; got != want || utf8.RuneCountInString(got) > 60 {
 		t.Error(got)
 	}
 }
