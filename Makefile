@@ -32,7 +32,7 @@ override CLUSTER_TOKEN := $(value CLUSTER_TOKEN)
 export JOB_ID CLUSTER_ENDPOINT CLUSTER_TOKEN
 
 .PHONY: watch
-watch: $(LOCAL) ## follow a real job: JOB_ID=… CLUSTER_ENDPOINT=… CLUSTER_TOKEN=…
+watch: $(LOCAL) ## follow real jobs: JOB_ID=… CLUSTER_ENDPOINT=… CLUSTER_TOKEN=…
 	@$(LOCAL) watch
 
 # Another make may be building or running it, and go build may write in place

@@ -23,7 +23,7 @@ func newCompletion() *cobra.Command {
 		Short: "Print a script that completes commands and flags in a shell",
 		Example: `  source <(refresh-poller completion bash)
   refresh-poller completion zsh > "${fpath[1]}/_refresh-poller"
-  refresh-poller completion fish > ~/.config/fish/completions/refresh-poller.fish`,
+  refresh-poller completion fish | source`,
 		GroupID:   about.ID,
 		ValidArgs: shells,
 		Args: func(_ *cobra.Command, args []string) error {

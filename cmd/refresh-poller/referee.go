@@ -18,7 +18,7 @@ const (
 	checkCA       = "if the CA is one of your own, or of a proxy in between, name its certificate with --ca-file"
 	checkHost     = "check the host of --endpoint, or CLUSTER_ENDPOINT"
 	checkClock    = "have it renewed, or set the clock of this computer"
-	checkPort     = "check the port of --endpoint, or CLUSTER_ENDPOINT; http is for a cluster on this computer"
+	checkPort     = "check the port of --endpoint, or CLUSTER_ENDPOINT, or whether it is to begin with http"
 )
 
 // What to check while the cluster has not shown the job once.
@@ -77,6 +77,9 @@ func (r *referee) Describe(ctx context.Context, token string, job milvus.Ref) (m
 
 // WithAttrs is part of slog.Handler.
 func (r *referee) WithAttrs([]slog.Attr) slog.Handler { return r }
+
+// WithGroup is part of slog.Handler.
+func (r *referee) WithGroup(string) slog.Handler { return r }
 
 // Handle ends the watch instead of showing a poll that failed by such a fault. All
 // describes of its batch are done by then.

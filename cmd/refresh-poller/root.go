@@ -18,7 +18,7 @@ const (
 	exitCompleted   = 0
 	exitOtherEnd    = 1
 	exitBadArgument = 2
-	exitRefused     = 3
+	exitRefused     = 3 // by the cluster, or what stands in its place
 	exitNotWritten  = 4
 	exitInterrupted = 130 // the shells' 128 + SIGINT
 )
@@ -112,7 +112,7 @@ func run(ctx context.Context, args []string, h host) int {
 func noCommand(root *cobra.Command, name string) error {
 	text := "there is no such command"
 	if like := root.SuggestionsFor(name); len(like) > 0 {
-		text += ", did you mean " + strings.Join(like, " or ") + "?"
+		text += " (did you mean " + strings.Join(like, " or ") + "?)"
 	}
 	return failure{exitBadArgument, text + ": refresh-poller help lists them"}
 }

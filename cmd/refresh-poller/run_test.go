@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
@@ -113,7 +114,7 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 		want    string
 	}{
 		"another command":      {[]string{"poll"}, nil, "refresh-poller: there is no such command: refresh-poller help lists them\n"},
-		"a command misspelt":   {[]string{"wach"}, nil, "refresh-poller: there is no such command, did you mean watch?: refresh-poller help lists them\n"},
+		"a command misspelt":   {[]string{"wach"}, nil, "refresh-poller: there is no such command (did you mean watch?): refresh-poller help lists them\n"},
 		"help for no command":  {[]string{"help", "poll"}, nil, "help: there is no such command: refresh-poller help lists them\n"},
 		"too many commands":    {[]string{"demo", "watch"}, nil, "demo: it takes no arguments: refresh-poller demo --help\n"},
 		"a flag of none":       {[]string{"-x"}, nil, "refresh-poller: there is no such flag: refresh-poller --help lists the flags\n"},
@@ -203,6 +204,17 @@ func TestTheHelpOfWatchHasAnExampleOfEachFlag(t *testing.T) {
 			t.Errorf("no example has --%s", flag.Name)
 		}
 	})
+}
+
+func TestTheHelpFitsInto80Columns(t *testing.T) {
+	for _, command := range append(newRoot(host{}).Commands(), newRoot(host{})) {
+		help := runToEnd(t, nil, append(strings.Fields(command.CommandPath())[1:], "--help")...).stdout
+		for line := range strings.Lines(help) {
+			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > 80 {
+				t.Errorf("%s: %s", command.Name(), line)
+			}
+		}
+	}
 }
 
 func TestShellsCompleteWhatThereIs(t *testing.T) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,8 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"refresh-poller/internal/config"
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/laptop/simcluster"
+	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/tests/schematest"
 )
 
@@ -99,6 +103,18 @@ func TestTheStatusIsThatOfAllJobs(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestADeadLetterEndsTheWatchOfItsJob(t *testing.T) {
+	s := newStack(config.Config{}, token, nil, slog.DiscardHandler)
+	ctx, end := context.WithCancel(t.Context())
+	left := newUnended([]string{"1", "job-a"}, end)
+	s.queues.Send(deadLetterQueue, messageOf(milvus.ExternalCollection, "1"), 0)
+	s.queues.Send(deadLetterQueue, messageOf("cloud", "job-a"), 0)
+	s.eachDeadLetter(ctx, func(jobID string) { left.ended(jobID, false) })
+	if all, succeeded := left.all(); !all || succeeded {
+		t.Errorf("all: %t, succeeded: %t", all, succeeded)
 	}
 }
 

@@ -17,7 +17,7 @@ const watchHelp = `Follow jobs of a real cluster until all have ended, without A
 Each job ends with an event. Events are JSON lines on stdout; all else is on
 stderr. The ids are the arguments, or else the words of the variable JOB_ID.
 
-Variables in brackets serve where their flag is not given. The settings of a
+A variable in brackets serves where its flag is not given. The settings of a
 stack that have no flag are variables too, such as MAX_POLL_DELAY_SECONDS=60,
 MIN_POLL_DELAY_SECONDS, NOT_FOUND_GRACE_SECONDS and DESCRIBE_RATE_LIMIT.
 
@@ -25,21 +25,22 @@ The exit status is
   0    all jobs ended well: the outcome of each is "succeeded"
   1    a job ended otherwise, or had not ended when the time was up
   2    an argument is wrong
-  3    the cluster refuses the token, or is not the API, or TLS fails: at once, but
-       once a job has been seen only if it lasts MAX_POLL_DELAY_SECONDS (300)
+  3    the cluster refuses the token or is not the API, or TLS fails: at once,
+       or after MAX_POLL_DELAY_SECONDS (300) of it once a job has been seen
   4    the output could not be written
   130  interrupted`
 
-const watchExample = `  # Where: the cluster, a file that holds its API key or user:password, and the
-  # CA that has signed its certificate, if that is one of your own
-  refresh-poller watch --endpoint https://in01-….vectordb.zillizcloud.com:19530 \
+const watchExample = `  # Where: the cluster, a file with its API key or user:password, and the CA of
+  # its certificate, if that is one of your own
+  refresh-poller watch --endpoint https://milvus.example.org:19530 \
     --token-file token --ca-file ca.pem 449503829274509313
 
-  # What: jobs of another kind, several at once, with an event for each change
-  refresh-poller watch --kind import --progress 449503829274509313 449503829274509314
+  # What: several jobs, of another kind, with an event for each change
+  refresh-poller watch --kind import --progress 449503829274509313 \
+    449503829274509314
 
-  # How long: two hours, whatever happens, and the events into a file
-  refresh-poller watch --timeout 2h --keep-trying 449503829274509313 > events.jsonl`
+  # How long: two hours, whatever the cluster answers; the events into a file
+  refresh-poller watch --timeout 2h --keep-trying 449503829274509313 > events`
 
 type watchOptions struct {
 	endpoint, tokenFile, caFile string
@@ -65,11 +66,11 @@ func newWatch(h host) *cobra.Command {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&o.endpoint, "endpoint", "", "`URL` of the cluster; of Zilliz Cloud's API for --kind cloud")
-	flags.StringVar(&o.tokenFile, "token-file", "", "`FILE` with the API key or user:password [or CLUSTER_TOKEN with the token itself]")
+	flags.StringVar(&o.tokenFile, "token-file", "", "`FILE` with the API key or user:password [CLUSTER_TOKEN, with the token itself]")
 	flags.StringVar(&o.caFile, "ca-file", "", "`FILE` with CAs in PEM to trust besides the system's")
-	flags.StringVar(&o.kind, "kind", o.kind, "the jobs' `KIND`: "+milvus.KindNames())
-	flags.BoolVar(&o.progress, "progress", false, "an event for each change of state or progress too")
-	flags.Var(&o.timeout, "timeout", "how long at most, as `DURATION` such as 90m, up to 336h, or in seconds")
+	flags.StringVar(&o.kind, "kind", o.kind, "`KIND` of the jobs: "+milvus.KindNames())
+	flags.BoolVar(&o.progress, "progress", false, "publish an event for each change of state or progress too")
+	flags.Var(&o.timeout, "timeout", "the most that a watch takes, a `DURATION` from 1s to 336h, such as 90m")
 	flags.BoolVar(&o.keepTrying, "keep-trying", false, "go on where the cluster refuses the token, is not the API, or TLS fails")
 	flags.Lookup("timeout").DefValue = "24h"
 	bind(flags, "endpoint", "CLUSTER_ENDPOINT")
@@ -111,7 +112,7 @@ func watchJobs(ctx context.Context, args []string, o watchOptions, h host) error
 	})
 	show.Expect(w.jobIDs...)
 	for _, id := range w.jobIDs {
-		s.queues.Send(jobQueue, messageOf(id), 0)
+		s.queues.Send(jobQueue, messageOf(w.config.JobKind, id), 0)
 	}
 	err = s.run(running)
 	lost := show.Close()

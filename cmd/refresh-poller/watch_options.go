@@ -63,8 +63,8 @@ func (o watchOptions) read(args []string, environ map[string]string) (w plan, er
 }
 
 // messageOf returns the message that starts a job's watch.
-func messageOf(jobID string) string {
-	body, _ := json.Marshal(map[string]string{"jobId": jobID}) // a string always can be
+func messageOf(kind milvus.JobKind, jobID string) string {
+	body, _ := json.Marshal(map[string]string{"kind": string(kind), "jobId": jobID}) // strings always can be
 	return string(body)
 }
 
@@ -78,7 +78,7 @@ func checkJobIDs(ids []string, kind milvus.JobKind) error {
 		return nil // which is said of the kind
 	}
 	for i, id := range ids {
-		if _, err := watch.Parse(messageOf(id), "", time.Now(), kind); err != nil {
+		if _, err := watch.Parse(messageOf(kind, id), "", time.Now(), kind); err != nil {
 			which := "the job id"
 			if len(ids) > 1 {
 				which = fmt.Sprintf("job id %d of %d", i+1, len(ids))

@@ -68,15 +68,16 @@ func TestACertificateIsVerified(t *testing.T) {
 		from, until time.Time
 		trusted     bool
 		fault       string // of the error; none where all is right
+		distrust    Distrust
 	}{
-		"that is right":                 {"127.0.0.1", now.Add(-time.Hour), now.Add(time.Hour), true, ""},
-		"of an unknown authority":       {"127.0.0.1", now.Add(-time.Hour), now.Add(time.Hour), false, "unknown authority"},
-		"of another address":            {"127.0.0.2", now.Add(-time.Hour), now.Add(time.Hour), true, "certificate is valid for 127.0.0.2"},
-		"of another host":               {"cluster.example", now.Add(-time.Hour), now.Add(time.Hour), true, "cannot validate certificate for 127.0.0.1"},
-		"that has expired":              {"127.0.0.1", now.Add(-2 * time.Hour), now.Add(-time.Hour), true, "certificate has expired"},
-		"that is not valid yet":         {"127.0.0.1", now.Add(time.Hour), now.Add(2 * time.Hour), true, "is not yet valid"},
-		"of another host, and expired":  {"cluster.example", now.Add(-2 * time.Hour), now.Add(-time.Hour), true, "certificate has expired"},
-		"of a name that only resembles": {"127.0.0.1.example", now.Add(-time.Hour), now.Add(time.Hour), true, "cannot validate certificate for 127.0.0.1"},
+		"that is right":                 {"127.0.0.1", now.Add(-time.Hour), now.Add(time.Hour), true, "", ""},
+		"of an unknown authority":       {"127.0.0.1", now.Add(-time.Hour), now.Add(time.Hour), false, "unknown authority", UnknownAuthority},
+		"of another address":            {"127.0.0.2", now.Add(-time.Hour), now.Add(time.Hour), true, "certificate is valid for 127.0.0.2", OtherHost},
+		"of another host":               {"cluster.example", now.Add(-time.Hour), now.Add(time.Hour), true, "cannot validate certificate for 127.0.0.1", OtherHost},
+		"that has expired":              {"127.0.0.1", now.Add(-2 * time.Hour), now.Add(-time.Hour), true, "certificate has expired", OutOfDate},
+		"that is not valid yet":         {"127.0.0.1", now.Add(time.Hour), now.Add(2 * time.Hour), true, "is not yet valid", OutOfDate},
+		"of another host, and expired":  {"cluster.example", now.Add(-2 * time.Hour), now.Add(-time.Hour), true, "certificate has expired", OutOfDate},
+		"of a name that only resembles": {"127.0.0.1.example", now.Add(-time.Hour), now.Add(time.Hour), true, "cannot validate certificate for 127.0.0.1", OtherHost},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -98,8 +99,9 @@ func TestACertificateIsVerified(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || err.(*Error).Kind != Temporary || !strings.Contains(err.Error(), tt.fault) {
-				t.Errorf("got %v, want %q", err, tt.fault)
+			failure, _ := err.(*Error)
+			if failure == nil || failure.Kind != Temporary || failure.Distrust != tt.distrust || !strings.Contains(err.Error(), tt.fault) {
+				t.Errorf("got %+v, want %s, %q", failure, tt.distrust, tt.fault)
 			}
 		})
 	}

@@ -27,6 +27,8 @@ type bars struct {
 	titles int
 	// last is the status below the rows, or nil.
 	last *mpb.Bar
+	// expected are the jobs to add before the first that is shown.
+	expected []entry
 }
 
 // row is one job's. mpb draws it while the log goes on, so what it shows is
@@ -50,6 +52,15 @@ func newBars(out io.Writer, size func() (width, height int), colours bool) *bars
 
 // show brings a job's row up to date, adds it, or takes it away.
 func (b *bars) show(e entry) {
+	for _, first := range b.expected {
+		first.at = e.at
+		b.update(first)
+	}
+	b.expected = nil
+	b.update(e)
+}
+
+func (b *bars) update(e entry) {
 	key := e.jobID
 	if b.passing { // it may be watched twice
 		key = e.watchID

@@ -73,7 +73,7 @@ func TestTheStatusStandsBelowTheRowsToTheEnd(t *testing.T) {
 		time.Sleep(time.Second)
 		poll(s, append(completed, "collection", "ext_books")...)
 	})
-	want := "ext_books [==================] 100 %  ✓ completed        1s\nqueue: 1\n"
+	want := "ext_books [==================] 100 %  ✓ completed        0s\nqueue: 1\n"
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Error(diff)
 	}

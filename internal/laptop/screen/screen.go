@@ -155,13 +155,14 @@ func (s *Screen) Hint(kind milvus.ErrorKind, text string) {
 	s.hints[kind] = text
 }
 
-// Expect has jobs shown from now on, in this order, where there are bars.
+// Expect has jobs shown in this order, and all from the first poll on, where there
+// are bars.
 func (s *Screen) Expect(jobIDs ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range jobIDs {
 		if s.bars != nil {
-			s.bars.show(entry{at: time.Now(), jobID: id, title: s.title(id), progress: -1})
+			s.bars.expected = append(s.bars.expected, entry{jobID: id, title: s.title(id), progress: -1})
 		}
 	}
 }
