@@ -214,7 +214,7 @@ func TestFollowShowsTheLatestLineOfEachWatchAndTheEnds(t *testing.T) {
 	}
 	got := runUntil(t, "message rejected", nil, "follow", "--stack=orders")
 	masked := regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d|\d+h\d\dm`).ReplaceAllString(got.stderr, "-")
-	want := `The watches of stack orders in the last 20 minutes, and from now on, by its log group orders-PollerLogGroup. Ctrl-C ends it.
+	want := `The watches of stack orders in the last 20 minutes, and from now on. Ctrl-C ends it.
 Most lines are hidden: the stack's LogLevel is WARN. Deploy it with LogLevel=INFO to see every watch.
 - 7                    poll 3    in progress     42 %  -  next 5m00s   ext_ [2Jbooks
 - 7                    poll 3    failed                -               no such  object

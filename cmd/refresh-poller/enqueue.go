@@ -20,9 +20,9 @@ import (
 
 const enqueueHelp = `Start watches of jobs in a deployed stack.
 
-Each job is a line of JSON on stdout: its jobId, and the watchId, which is the id
-of the message and what events have as watch.id. The ids are the arguments, or
-else the words of the variable JOB_ID. If one is wrong, nothing is sent.` + inAWSHelp + `
+Each job is a line of JSON on stdout: its jobId, and the watchId, which is the
+id of the message and what events have as watch.id. The ids are the arguments,
+or else the words of the variable JOB_ID. If one is wrong, nothing is sent.` + inAWSHelp + `
 
 The exit status is
   0    all jobs are enqueued
@@ -35,7 +35,7 @@ The exit status is
 const enqueueExample = `  # Where: the stack
   refresh-poller enqueue --stack refresh-poller 449503829274509313
 
-  # What: jobs of another kind than the stack's, and what their events are to carry
+  # What: jobs of another kind than the stack's, and what events are to carry
   refresh-poller enqueue --stack refresh-poller --kind import \
     --context '{"pipeline": "nightly"}' 449503829274509313 449503829274509314
 

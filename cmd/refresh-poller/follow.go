@@ -16,15 +16,15 @@ import (
 
 const followHelp = `Follow the watches of a deployed stack as they go.
 
-It reads the log of the stack's poller: the last 20 minutes, in which each running
-watch has a line, and from then on what is new, every 2 seconds. On a terminal,
+It reads the log of the stack's poller: the last 20 minutes, in which each
+running watch has a line, and then what is new, every 2 seconds. On a terminal,
 each running watch has a row; elsewhere, each poll is a line on stderr.
 
 Where stdout is no terminal, the end of each watch is a line of JSON on it: the
-event, with the same id, as far as the log tells it. The context, the job's times
-and its source are in the real one only.
+event, with the same id, as far as the log tells it. The context, the job's
+times and its source are in the real one only.
 
-It needs the stack's LogLevel INFO or DEBUG, and goes on until it is interrupted.` + inAWSHelp + `
+It needs the stack's LogLevel INFO or DEBUG, and goes on until interrupted.` + inAWSHelp + `
 
 The exit status is
   2    an argument is wrong
@@ -35,7 +35,8 @@ The exit status is
 const followExample = `  refresh-poller follow --stack refresh-poller
 
   # Ends that were not good, as they come
-  refresh-poller follow --stack refresh-poller | jq -c 'select(.outcome != "succeeded")'`
+  refresh-poller follow --stack refresh-poller |
+    jq -c 'select(.outcome != "succeeded")'`
 
 // readPause is the time between two reads of the log.
 const readPause = 2 * time.Second
@@ -73,7 +74,7 @@ func follow(ctx context.Context, name string, h host) error {
 	defer show.Close()
 	defer context.AfterFunc(ctx, func() { show.Close() })()
 	show.Passing()
-	show.Note(fmt.Sprintf("The watches of stack %s in the last %d minutes, and from now on, by its log group %s. Ctrl-C ends it.", stack.Name, int(deployed.ReadBack.Minutes()), group))
+	show.Note(fmt.Sprintf("The watches of stack %s in the last %.0f minutes, and from now on. Ctrl-C ends it.", stack.Name, deployed.ReadBack.Minutes()))
 	if stack.LogLevel == slog.LevelWarn.String() || stack.LogLevel == slog.LevelError.String() {
 		show.Note(fmt.Sprintf("Most lines are hidden: the stack's LogLevel is %s. Deploy it with LogLevel=INFO to see every watch.", stack.LogLevel))
 	}

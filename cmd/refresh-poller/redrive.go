@@ -22,8 +22,8 @@ const redriveHelp = `Move the dead letters of a deployed stack back to its job q
 It says how many there are and why, asks, and moves them: all, or those whose
 reason contains a text. A letter is deleted only once SQS has confirmed that the
 job queue has it, so whatever happens none is lost; one may be there twice. What
-stays can be seen by others again at the end, or half an hour after a run that was
-killed.
+stays shows to others again at the end, or within half an hour after a run that
+was killed.
 
 A letter that was rejected is rejected again unless the poller has changed.` + inAWSHelp + `
 
@@ -164,8 +164,11 @@ func (o redriveOptions) table(letters *deployed.Letters, wanted int) string {
 	if o.reason != "" && letters.Len() > 0 {
 		fmt.Fprintf(&text, "%d with a reason that contains %q\n", wanted, o.reason)
 	}
+	if letters.Full {
+		text.WriteString("there may be more: run it again after this\n")
+	}
 	if letters.Elsewhere > 0 {
-		fmt.Fprintf(&text, "%d more are hidden, by another run or a receive by hand, and show again within %s\n", letters.Elsewhere, deployed.Hidden)
+		fmt.Fprintf(&text, "%d more are hidden, by another run or a receive by hand, and show again within %.0f minutes\n", letters.Elsewhere, deployed.Hidden.Minutes())
 	}
 	return text.String()
 }

@@ -65,7 +65,7 @@ func explained(doing string, err error) error {
 	case ok:
 		return &explainedError{doing + ": " + api.ErrorCode() + ": " + api.ErrorMessage(), err}
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return fmt.Errorf("%s: AWS gives no answer: check the region, the network and the sign-in (%w)", doing, err)
 }
 
 // explainedError has a text of its own in the place of the SDK's.

@@ -82,7 +82,7 @@ func (s Stack) Enqueue(ctx context.Context, queue Sender, bodies []string, sent 
 		}
 		var entries []types.SendMessageBatchRequestEntry
 		for i := first; i < min(first+maxEntries, len(bodies)); i++ {
-			entries = append(entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: &bodies[i]})
+			entries = append(entries, types.SendMessageBatchRequestEntry{Id: new(strconv.Itoa(i)), MessageBody: &bodies[i]})
 		}
 		ids, err := send(context.WithoutCancel(ctx), queue, s.JobQueueURL, entries)
 		if err != nil {

@@ -106,7 +106,7 @@ func TestNothingIsSentAfterACallThatFails(t *testing.T) {
 		told++
 		return nil
 	})
-	if err == nil || err.Error() != "send to the job queue: unreachable" || told != 10 || len(q.calls) != 2 {
+	if err == nil || err.Error() != "send to the job queue: AWS gives no answer: check the region, the network and the sign-in (unreachable)" || told != 10 || len(q.calls) != 2 {
 		t.Errorf("%v, %d told after %q", err, told, q.calls)
 	}
 }

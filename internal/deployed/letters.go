@@ -36,8 +36,9 @@ const (
 	// maxQuiet is after how many receives in a row that bring nothing new there is
 	// nothing, whatever SQS's count says: it is approximate.
 	maxQuiet = 3
-	// SQS hides at most 120 000 messages of a queue (Amazon SQS Developer Guide,
-	// "Message quotas"), and they are held in memory. The next run takes the others.
+	// SQS hides about 120 000 messages of a queue at most (Amazon SQS Developer Guide,
+	// "Amazon SQS message quotas"), and they are held in memory. The next run takes the
+	// others.
 	maxLetters     = 100_000
 	maxHeldLetters = 256 << 20 // bytes
 )
@@ -56,6 +57,8 @@ type Queues interface {
 type Letters struct {
 	// Elsewhere is about how many were hidden from this run.
 	Elsewhere int
+	// Full says that there may be more, for which there was no room.
+	Full bool
 
 	stack  Stack
 	queues Queues
@@ -84,8 +87,12 @@ func (s Stack) Look(ctx context.Context, queues Queues, saw func(n, of int)) (*L
 	if err != nil {
 		return l, err
 	}
+	saw(0, there)
 	bytes := 0
-	for quiet := 0; quiet < maxQuiet && ctx.Err() == nil && len(l.held) < maxLetters && bytes < maxHeldLetters; {
+	for quiet := 0; quiet < maxQuiet && ctx.Err() == nil; {
+		if l.Full = len(l.held) >= maxLetters || bytes >= maxHeldLetters; l.Full {
+			break
+		}
 		out, err := queues.ReceiveMessage(calls, &sqs.ReceiveMessageInput{
 			QueueUrl: &s.DeadLetterQueueURL, MaxNumberOfMessages: maxEntries, WaitTimeSeconds: lookFor,
 			VisibilityTimeout: int32(Hidden / time.Second), MessageAttributeNames: []string{"All"},
@@ -185,8 +192,8 @@ func (l *Letters) matching(text string) []*letter {
 func (l *Letters) Release(ctx context.Context) error {
 	var entries []types.ChangeMessageVisibilityBatchRequestEntry
 	for _, id := range slices.Sorted(maps.Keys(l.held)) {
-		if letter := l.held[id]; !letter.sent {
-			entries = append(entries, types.ChangeMessageVisibilityBatchRequestEntry{Id: name(len(entries)), ReceiptHandle: letter.ReceiptHandle, VisibilityTimeout: 0})
+		if letter := l.held[id]; !letter.sent && time.Since(letter.received) < Hidden {
+			entries = append(entries, types.ChangeMessageVisibilityBatchRequestEntry{Id: new(strconv.Itoa(len(entries))), ReceiptHandle: letter.ReceiptHandle, VisibilityTimeout: 0})
 		}
 	}
 	hidden := 0
@@ -199,10 +206,7 @@ func (l *Letters) Release(ctx context.Context) error {
 		}
 	}
 	if hidden > 0 {
-		return fmt.Errorf("%d of the letters that stay show again only within %s", hidden, Hidden)
+		return fmt.Errorf("%d of the letters that stay show again only within %.0f minutes", hidden, Hidden.Minutes())
 	}
 	return nil
 }
-
-// name is the id of an entry of a batch call.
-func name(i int) *string { s := strconv.Itoa(i); return &s }

@@ -20,14 +20,17 @@ const (
 	overlap = time.Minute
 )
 
+// LogEvents is the call of CloudWatch Logs that reads a log group.
+type LogEvents interface {
+	FilterLogEvents(context.Context, *cloudwatchlogs.FilterLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error)
+}
+
 // Log is the poller's log, as it grows. It is read again and again, and not by a
 // live tail, which reads nothing back, ends after three hours, keeps 500 lines of a
 // busy second and costs by the minute (CloudWatch Logs API Reference,
 // StartLiveTail).
 type Log struct {
-	api interface {
-		FilterLogEvents(context.Context, *cloudwatchlogs.FilterLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error)
-	}
+	api   LogEvents
 	group string
 	// latest is the time of the latest line so far; those not older than it by more
 	// than overlap are asked for again.
@@ -39,9 +42,7 @@ type Log struct {
 }
 
 // NewLog returns the log in a group, from ReadBack ago on.
-func NewLog(api interface {
-	FilterLogEvents(context.Context, *cloudwatchlogs.FilterLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error)
-}, group string) *Log {
+func NewLog(api LogEvents, group string) *Log {
 	return &Log{api: api, group: group, latest: time.Now().Add(overlap - ReadBack), seen: map[string]time.Time{}, newest: map[string]time.Time{}}
 }
 
@@ -84,7 +85,7 @@ func (l *Log) Read(ctx context.Context) ([]Line, error) {
 
 // find returns all lines since from.
 func (l *Log) find(ctx context.Context, from time.Time) (events []types.FilteredLogEvent, err error) {
-	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &l.group, StartTime: aws.Int64(from.UnixMilli())}
+	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &l.group, StartTime: new(from.UnixMilli())}
 	for {
 		out, err := l.api.FilterLogEvents(ctx, in)
 		if err != nil {

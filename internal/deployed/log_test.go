@@ -111,7 +111,7 @@ func TestAReadThatFailedIsMadeUpFor(t *testing.T) {
 		group := &fakeLog{fail: errors.New("throttled")}
 		log := NewLog(group, "group")
 		group.write(time.Now(), pollOf("a", 1, goesOn))
-		if _, err := log.Read(t.Context()); err == nil || err.Error() != "read the log group group: throttled" {
+		if _, err := log.Read(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "read the log group group: ") {
 			t.Error(err)
 		}
 		time.Sleep(3 * time.Hour) // as a laptop does

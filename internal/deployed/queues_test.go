@@ -134,7 +134,7 @@ func (q *fakeQueues) DeleteMessageBatch(_ context.Context, in *sqs.DeleteMessage
 	out := &sqs.DeleteMessageBatchOutput{}
 	for _, e := range in.Entries {
 		q.dead = slices.DeleteFunc(q.dead, func(d *deadLetter) bool {
-			if *d.ReceiptHandle != *e.ReceiptHandle {
+			if aws.ToString(d.ReceiptHandle) != *e.ReceiptHandle {
 				return false // an older handle succeeds, and deletes nothing
 			}
 			if q.undeletable != nil && q.undeletable(*d.Body) {
@@ -153,7 +153,7 @@ func (q *fakeQueues) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.Cha
 	}
 	for _, e := range in.Entries {
 		for _, d := range q.dead {
-			if *d.ReceiptHandle == *e.ReceiptHandle {
+			if aws.ToString(d.ReceiptHandle) == *e.ReceiptHandle {
 				d.visible = time.Now().Add(time.Duration(e.VisibilityTimeout) * time.Second)
 			}
 		}

@@ -79,7 +79,7 @@ func (l *Letters) moveBatch(ctx context.Context, batch []*letter, m *Moved) erro
 		own := maps.Clone(letter.MessageAttributes)
 		delete(own, attributeReason)
 		delete(own, attributeID)
-		entries = append(entries, types.SendMessageBatchRequestEntry{Id: name(i), MessageBody: letter.Body, MessageAttributes: own})
+		entries = append(entries, types.SendMessageBatchRequestEntry{Id: new(strconv.Itoa(i)), MessageBody: letter.Body, MessageAttributes: own})
 	}
 	took, err := send(ctx, l.queues, l.stack.JobQueueURL, entries)
 	if err != nil {
@@ -94,7 +94,7 @@ func (l *Letters) moveBatch(ctx context.Context, batch []*letter, m *Moved) erro
 		}
 		letter.sent = true
 		m.Sent++
-		sent = append(sent, types.DeleteMessageBatchRequestEntry{Id: name(i), ReceiptHandle: letter.ReceiptHandle})
+		sent = append(sent, types.DeleteMessageBatchRequestEntry{Id: new(strconv.Itoa(i)), ReceiptHandle: letter.ReceiptHandle})
 	}
 	m.Doubled += l.delete(ctx, sent)
 	return nil

@@ -225,6 +225,21 @@ func TestABatchIsNotLargerThanACall(t *testing.T) {
 	}
 }
 
+func TestWhatThereIsNoRoomForIsLeftToTheNextRun(t *testing.T) {
+	q, large := &fakeQueues{}, strings.Repeat("x", 1<<20)
+	for range 300 {
+		q.die(large, "")
+	}
+	letters, moved := redrive(t, q, "")
+	if !letters.Full || moved.Sent < 250 || moved.Sent == 300 {
+		t.Errorf("%+v, full: %v", moved, letters.Full)
+	}
+	letters, _ = redrive(t, q, "")
+	if letters.Full || len(q.dead) > 0 {
+		t.Errorf("%d are left, full: %v", len(q.dead), letters.Full)
+	}
+}
+
 func TestTheReasonsAreCountedByWhatIsWrong(t *testing.T) {
 	q := &fakeQueues{}
 	for _, reason := range []string{"b: 1", "a: 1", "b: 2", "", "without a colon", "b: 1"} {

@@ -79,7 +79,7 @@ func TestAStackThatCannotBeReadSaysWhatToCheck(t *testing.T) {
 		"a wrong secret key": {fails("SignatureDoesNotMatch", "The Canonical String for this request should have been …"),
 			"describe stack orders: AWS refuses the credentials (SignatureDoesNotMatch): sign in again, or check AWS_PROFILE and this machine's clock", true},
 		"not reached": {func() (*cloudformation.DescribeStacksOutput, error) { return nil, errors.New("no such host") },
-			"describe stack orders: no such host", false},
+			"describe stack orders: AWS gives no answer: check the region, the network and the sign-in (no such host)", false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

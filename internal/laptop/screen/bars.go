@@ -50,7 +50,6 @@ func newBars(out io.Writer, size func() (width, height int), colours bool) *bars
 	}
 }
 
-// show brings a job's row up to date, adds it, or takes it away.
 func (b *bars) show(e entry) {
 	for _, first := range b.expected {
 		first.at = e.at
@@ -60,6 +59,7 @@ func (b *bars) show(e entry) {
 	b.update(e)
 }
 
+// update brings a job's row up to date, adds it, or takes it away.
 func (b *bars) update(e entry) {
 	key := e.jobID
 	if b.passing { // it may be watched twice
