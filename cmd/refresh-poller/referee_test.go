@@ -23,9 +23,7 @@ import (
 // one sentence, which begins and ends so.
 func endsAtOnce(t *testing.T, environ map[string]string, begin, end string, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	got := runWith(ctx, t, environ, func(string) {}, append([]string{"watch"}, args...)...)
+	got := runToEnd(t, environ, append([]string{"watch"}, args...)...)
 	if got.status != exitRefused || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 {
 		t.Errorf("status %d, stdout %q, stderr\n%s", got.status, got.stdout, got.stderr)
 	}
@@ -44,7 +42,7 @@ func TestAWatchThatOnlyItsUserCanHelpEndsAtOnce(t *testing.T) {
 		"a cluster that repeats the token": {answer(200, `{"code": 21119, "message": `+strconv.Quote("The apikey "+token+" is illegal.")+`}`), refused + "(The apikey *** is illegal. (HTTP 200, code 21119))", checkToken},
 		"no right to describe":             {answer(200, `{"code": 1401, "message": "permission deny"}`), refused + "(permission deny (HTTP 200, code 1401))", checkToken},
 		"an older server":                  {http.NotFoundHandler(), "this is not the API (the answer is not the API's JSON (HTTP 404))", checkEndpoint},
-		"a web site":                       {http.RedirectHandler("https://example.org", 302), "this is not the API (the answer is not the API's JSON (HTTP 302))", checkEndpoint},
+		"a web site":                       {http.RedirectHandler("https://example.org", http.StatusFound), "this is not the API (the answer is not the API's JSON (HTTP 302))", checkEndpoint},
 		"a gateway that refuses":           {answer(403, "<html>"), "the request is refused, and not by the API (the answer is not the API's JSON (HTTP 403))", checkBetween},
 	}
 	for name, tt := range tests {

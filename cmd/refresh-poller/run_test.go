@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,10 +60,12 @@ func runUntil(t *testing.T, text string, environ map[string]string, args ...stri
 	}, args...)
 }
 
-// runToEnd runs the command until it ends by itself.
+// runToEnd runs the command until it ends by itself, or is late.
 func runToEnd(t *testing.T, environ map[string]string, args ...string) result {
 	t.Helper()
-	return runWith(t.Context(), t, environ, func(string) {}, args...)
+	ctx, interrupt := context.WithTimeout(t.Context(), time.Minute)
+	defer interrupt()
+	return runWith(ctx, t, environ, func(string) {}, args...)
 }
 
 func collect(r io.Reader, onLine func(string)) <-chan string {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"maps"
 	"math"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -79,7 +77,6 @@ func (b *bars) update(e entry) {
 		if r != nil {
 			r.bar.Abort(true)
 			delete(b.rows, key)
-			b.count()
 		}
 	case r != nil:
 		r.view.Store(v)
@@ -95,7 +92,6 @@ func (b *bars) add(key string, v *view) {
 	r.bar = b.line(func(width int) string { return r.view.Load().row(width, titles, time.Now(), colours) })
 	if r.bar != nil { // else the terminal is gone
 		b.rows[key] = r
-		b.count()
 	}
 }
 
@@ -109,7 +105,6 @@ func (b *bars) status(now func() string) {
 		}
 		return text
 	}, mpb.BarPriority(math.MaxInt))
-	b.count()
 }
 
 // line adds one that draws itself, or returns nil.
@@ -124,21 +119,11 @@ func (b *bars) line(draw func(width int) string, options ...mpb.BarOption) *mpb.
 	return bar
 }
 
-// count tells the console how many lines there are.
-func (b *bars) count() {
-	lines := len(b.rows)
-	if b.last != nil {
-		lines++
-	}
-	b.console.jobs.Store(int64(lines))
-}
-
 // print writes text above the bars.
 func (b *bars) print(text string) { fmt.Fprintln(b.progress, text) }
 
 // close draws the bars for the last time, and all of them.
 func (b *bars) close() {
-	b.console.jobs.Store(0)
 	for _, r := range b.rows {
 		r.bar.Abort(false)
 	}
@@ -146,92 +131,65 @@ func (b *bars) close() {
 		b.last.Abort(false)
 	}
 	b.progress.Wait()
-	if b.console.unseen > 0 { // the last frame was begun too early to have them all
-		b.redraw()
-	}
 	b.console.leave()
-}
-
-func (b *bars) redraw() {
-	width, _ := b.console.size()
-	byAge := func(r, other *row) int { return r.bar.ID() - other.bar.ID() }
-	for _, r := range slices.SortedFunc(maps.Values(b.rows), byAge) {
-		fmt.Fprintln(b.console, r.view.Load().row(width, b.titles, time.Now(), b.colours))
-		b.console.drawn++
-	}
-	b.console.Flush(0)
 }
 
 // console takes mpb's frames to a terminal, each in one write. mpb's own begins
 // a frame in the column where the cursor is, and a ^C that the terminal echoes
-// moves that.
+// moves that. It also counts the lines wrong where a frame has too many.
 type console struct {
-	bytes.Buffer // the frame under way
+	bytes.Buffer // the notes since the last frame
 	out          io.Writer
 	size         func() (width, height int)
-	// jobs is how many rows there are, or 0 once the last frame may have them all.
-	jobs atomic.Int64
-	// hidden is how many of them have no line in the frame under way, drawn how many
-	// lines it has for the others, and one for how many are hidden.
-	hidden, drawn int
-	// lines is how many of the last frame the next one overwrites, unseen how many
-	// rows it hid.
-	lines, unseen int
+	// rows are those of the frame under way, last those of the one before.
+	rows, last []string
+	// lines is how many of the last frame the next one overwrites.
+	lines int
 }
 
 // IsTerminal is part of mpb.ConsoleWriter.
 func (c *console) IsTerminal() bool { return true }
 
-// GetTermSize leaves a line free for the cursor, below the bars, and one above them
-// where there are too many.
+// GetTermSize has mpb leave out no row.
 func (c *console) GetTermSize() (width, height int, err error) {
-	width, height = c.size()
-	switch jobs := int(c.jobs.Load()); {
-	case jobs == 0:
-		return width, math.MaxInt, nil
-	case jobs > height-1:
-		height--
-	}
-	return width, height - 1, nil
+	width, _ = c.size()
+	return width, math.MaxInt, nil
 }
 
-// ReadFrom takes a row, from the first to the last. One beyond the terminal's height,
-// which is nearer to the first, is empty.
+// ReadFrom takes a row.
 func (c *console) ReadFrom(row io.Reader) (int64, error) {
-	before := c.Len()
 	text, err := io.ReadAll(row)
-	switch {
-	case len(text) == 0:
-		c.hidden++
-		return 0, err
-	case c.drawn == 0 && c.hidden > 0:
-		fmt.Fprintf(c, "… and %d jobs more\n", c.hidden)
-		c.drawn++
-	}
-	c.drawn++
-	c.Write(text)
-	return int64(c.Len() - before), err
+	c.rows = append(c.rows, string(text))
+	return int64(len(text)), err
 }
 
-// Flush draws a frame; the lines drawn are at its end. mpb's own count of them is too
-// low where rows are hidden.
+// Flush draws a frame. A line is for the cursor, below the bars.
 func (c *console) Flush(int) error {
+	_, height := c.size()
+	c.last, c.rows = c.rows, nil
+	return c.draw(height - 1)
+}
+
+// draw writes the notes, and the rows in at most so many lines. More than the
+// terminal has would push the first out of the cursor's reach.
+func (c *console) draw(most int) error {
+	rows := c.last
+	if excess := len(rows) - most; excess > 0 {
+		hidden := excess + 1 // for the line that says so
+		rows = append([]string{fmt.Sprintf("… and %d jobs more\n", hidden)}, rows[hidden:]...)
+	}
 	frame := "\r"
 	if c.lines > 0 {
 		frame += fmt.Sprintf("\x1b[%dA", c.lines)
 	}
 	// Clearing each line as it is written does not flicker.
-	frame += "\x1b[K" + strings.ReplaceAll(c.String(), "\n", "\n\x1b[K") + "\x1b[J"
+	frame += "\x1b[K" + strings.ReplaceAll(c.String()+strings.Join(rows, ""), "\n", "\n\x1b[K") + "\x1b[J"
 	c.Reset()
-	c.lines, c.unseen, c.drawn, c.hidden = c.drawn, c.hidden, 0, 0
+	c.lines = len(rows)
 	_, err := io.WriteString(c.out, frame)
 	return err
 }
 
-// leave writes what came too late for a frame, below the bars.
-func (c *console) leave() {
-	c.lines = 0
-	if c.Len() > 0 {
-		c.Flush(0)
-	}
-}
+// leave draws the last frame again, with all rows and the notes that came too late
+// for it.
+func (c *console) leave() { _ = c.draw(len(c.last)) }

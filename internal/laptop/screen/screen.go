@@ -67,6 +67,9 @@ func New(out, notes *os.File) (*Screen, error) {
 	}
 	s := inLines(events, notes)
 	s.brief = brief
+	if fd := int(notes.Fd()); term.IsTerminal(fd) {
+		s.size = known(func() (int, int, error) { return term.GetSize(fd) })
+	}
 	if size := sizeOf(notes); size != nil && (same || silent(out)) {
 		s.draw(size, os.Getenv("NO_COLOR") == "") // no-color.org: an empty one does not count
 	}

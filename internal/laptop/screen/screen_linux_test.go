@@ -142,10 +142,26 @@ func TestThereAreColoursOnATerminalThatHasThemUnlessTheyAreNotWanted(t *testing.
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("TERM", tt.term)
 			t.Setenv("NO_COLOR", tt.noColor)
-			if written := onPseudoTerminal(t); strings.Contains(written, "\x1b[31m   0.0s  → event") != tt.want || strings.Contains(written, "m") && strings.Contains(written, "\x1b[m") != tt.want {
+			if written := onPseudoTerminal(t); strings.Contains(written, "\x1b[31m   0.0s  → event") != tt.want || strings.Contains(written, "\x1b[m") != tt.want {
 				t.Errorf("%q", written)
 			}
 		})
+	}
+}
+
+func TestLinesOnATerminalAreWrappedBetweenWords(t *testing.T) {
+	t.Setenv("TERM", "dumb")
+	master, slave := pseudoTerminal(t)
+	s, err := New(slave, slave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll(s, append(running(42), "errorKind", "throttled", "error", "request is rejected by limiter")...)
+	slave.Close()
+	written, _ := io.ReadAll(master)
+	want := "   0.0s  449503829274509313   poll 2    throttled       42 %  next 5s      request\r\n         is rejected by limiter\r\n"
+	if got := string(written); got != want {
+		t.Errorf("%q", got)
 	}
 }
 
