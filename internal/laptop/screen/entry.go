@@ -217,7 +217,7 @@ func wrap(text, indent string, width int) string {
 		if at <= len(indent) {
 			break
 		}
-		lines = append(lines, text[:at])
+		lines = append(lines, strings.TrimRight(text[:at], " "))
 		text = indent + text[at+1:]
 	}
 	return strings.Join(append(lines, text), "\n")

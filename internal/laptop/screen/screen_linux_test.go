@@ -159,7 +159,7 @@ func TestLinesOnATerminalAreWrappedBetweenWords(t *testing.T) {
 	poll(s, append(running(42), "errorKind", "throttled", "error", "request is rejected by limiter")...)
 	slave.Close()
 	written, _ := io.ReadAll(master)
-	want := "   0.0s  449503829274509313   poll 2    throttled       42 %  next 5s      request\r\n         is rejected by limiter\r\n"
+	want := "   0.0s  449503829274509313   poll 2    throttled       42 %  next 5s\r\n         request is rejected by limiter\r\n"
 	if got := string(written); got != want {
 		t.Errorf("%q", got)
 	}
