@@ -119,6 +119,11 @@ func TestEachLetterThatIsThereIsSeenOnce(t *testing.T) {
 				if len(sent) != there || len(slices.Compact(sent)) != there || moved.Doubled > 0 {
 					t.Errorf("%d of %d letters were moved: %+v", len(sent), there, moved)
 				}
+				for _, d := range q.dead {
+					if *d.Body != "late" {
+						t.Errorf("%s is still there", *d.Body)
+					}
+				}
 				receives := len(slices.DeleteFunc(q.calls, func(call string) bool { return call != "receive" }))
 				if receives > tt.most {
 					t.Errorf("%d receives, more than %d", receives, tt.most)
@@ -134,7 +139,13 @@ func TestALetterThatIsNotSentStaysAndOneThatIsNotDeletedIsDoubled(t *testing.T) 
 		q.die(fmt.Sprintf("body %02d", i), "")
 	}
 	q.refuse = func(body string) bool { return body == "body 03" || body == "body 17" }
-	q.undeletable = func(body string) bool { return body == "body 05" }
+	tries := 0
+	q.undeletable = func(body string) bool {
+		if body == "body 06" {
+			tries++
+		}
+		return body == "body 05" || body == "body 06" && tries < 3
+	}
 	_, moved := redrive(t, q, "")
 	if moved.Sent != 23 || moved.Refused != 2 || moved.Doubled != 1 || !strings.Contains(moved.Cause.Error(), "not today") {
 		t.Errorf("%+v", moved)
