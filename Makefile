@@ -128,6 +128,10 @@ model: ## let chance look for a lost watch in MODEL_CHECKS (5000) schedules
 simulate: ## compare the schedule with others, and draw docs/schedule.svg
 	@go -C $(TOOLS) run ./simulate $(CURDIR)/docs/schedule.svg
 
+.PHONY: record
+record: $(LOCAL) ## record the demo, as docs/demo.svg
+	@go -C $(TOOLS) run ./record $(CURDIR)/$(LOCAL) $(CURDIR)/docs/demo.svg
+
 .PHONY: build
 build: ## build the functions as they are deployed, in bin
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/PollerFunction

@@ -5,11 +5,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"net/http"
-	"strings"
+	"os"
+	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
@@ -22,46 +25,53 @@ import (
 
 const demoToken = "root:hunter2-of-demo"
 
-// demoSettings are a stack's parameters, sped up to fit half a minute.
+// demoSettings are a stack's parameters, sped up to fit a quarter of a minute.
 var demoSettings = map[string]string{
 	"MIN_POLL_DELAY_SECONDS":  "1",
-	"MAX_POLL_DELAY_SECONDS":  "3",
-	"NOT_FOUND_GRACE_SECONDS": "6",
+	"MAX_POLL_DELAY_SECONDS":  "2",
+	"NOT_FOUND_GRACE_SECONDS": "5",
 	"WATCH_DEADLINE_SECONDS":  "25",
 }
 
-// demoWatch is a job of the simulated cluster, the message that starts its
-// watch, and the state that has to come of it.
+// demoWatch is a job of the simulated cluster, the message that starts its watch,
+// what it shows, and the state that has to come of it.
 type demoWatch struct {
-	job  simcluster.Job
-	body string
-	want string
+	name, shows string
+	job         simcluster.Job
+	body        string
+	want        string
 }
 
 var demoWatches = []demoWatch{
 	{
-		simcluster.Job{ID: "449503829274509313", CollectionName: "ext_books", VisibleAfter: 2 * time.Second, PendingFor: 3 * time.Second, RunsFor: 9 * time.Second, Shape: simcluster.Tasks(4), ExternalSource: `{"type":"volume","path":"volume://my-volume/books"}`},
-		`449503829274509313`, "RefreshCompleted",
+		"ext_orders", "completes, as most do",
+		simcluster.Job{ID: "449503829274509313", PendingFor: time.Second, RunsFor: 8 * time.Second, Shape: simcluster.Tasks(4), ExternalSource: `{"type":"volume","path":"volume://my-volume/orders"}`},
+		`449503829274509313`, simcluster.Completed,
 	},
 	{
-		simcluster.Job{ID: "9223372036854775807", CollectionName: "ext_logs", RunsFor: 12 * time.Second, Shape: simcluster.IndexWait},
-		`{"jobId": "9223372036854775807", "context": {"pipeline": "nightly"}}`, "RefreshCompleted",
+		"ext_late", "is not visible at first, and completes",
+		simcluster.Job{ID: "9223372036854775807", VisibleAfter: 3 * time.Second, PendingFor: 4 * time.Second, RunsFor: 7 * time.Second},
+		`{"jobId": "9223372036854775807", "context": {"pipeline": "nightly"}}`, simcluster.Completed,
 	},
 	{
-		simcluster.Job{ID: "449503829274509314", CollectionName: "ext_clicks", RunsFor: 10 * time.Second, Shape: simcluster.SlowStart, Faults: []simcluster.Answer{simcluster.Failure(1807, "request is rejected by limiter"), simcluster.GatewayPage(), simcluster.RateLimited(2 * time.Second)}},
-		`{"code": 0, "data": {"jobId": 449503829274509314}}`, "RefreshCompleted",
+		"ext_limited", "completes behind rate limits and a bad gateway",
+		simcluster.Job{ID: "449503829274509314", RunsFor: 10 * time.Second, Shape: simcluster.SlowStart, Faults: []simcluster.Answer{simcluster.Failure(1807, "request is rejected by limiter"), simcluster.GatewayPage(), simcluster.RateLimited(2 * time.Second)}},
+		`{"code": 0, "data": {"jobId": 449503829274509314}}`, simcluster.Completed,
 	},
 	{
-		simcluster.Job{ID: "449503829274509315", CollectionName: "ext_orders", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.Fallen(simcluster.Tasks(3), 33), Fails: "read s3://key:secret@orders/2024.parquet: no such object", ReasonAfter: 2 * time.Second},
-		`{"detail-type": "Refresh submitted", "detail": {"jobId": 449503829274509315}}`, "RefreshFailed",
+		"ext_broken", "fails at 60 %",
+		simcluster.Job{ID: "449503829274509315", PendingFor: time.Second, RunsFor: 6 * time.Second, Shape: simcluster.LinearTo(60), Fails: "read s3://key:secret@orders/2024.parquet: no such object"},
+		`{"detail-type": "Refresh submitted", "detail": {"jobId": 449503829274509315}}`, simcluster.Failed,
 	},
 	{
+		"ext_never", "is never found",
 		simcluster.Job{ID: "449503829274509316", NeverVisible: true},
 		`449503829274509316`, event.StateNotFound,
 	},
 	{
-		simcluster.Job{ID: "449503829274509317", CollectionName: "ext_stuck", RunsFor: 6 * time.Second, Shape: simcluster.LinearTo(73), Hangs: true},
-		`{"jobId": 449503829274509317, "deadlineSeconds": 15}`, event.StateExpired,
+		"ext_stuck", "hangs, and expires at its deadline",
+		simcluster.Job{ID: "449503829274509317", RunsFor: 6 * time.Second, Shape: simcluster.LinearTo(73), Hangs: true},
+		`{"jobId": 449503829274509317, "deadlineSeconds": 14}`, event.StateExpired,
 	},
 }
 
@@ -98,7 +108,7 @@ func demo(ctx context.Context, h host) error {
 		return failure{exitNotWritten, err.Error()}
 	}
 	defer show.Close()
-	show.Note(fmt.Sprintf("%d jobs of a simulated cluster, and a bad message: about 15 seconds", len(demoWatches)))
+	show.Note(foretold)
 	s := newStack(c, demoToken, milvus.NewClient(endpoint, len(demoWatches)), show)
 	running, end := context.WithTimeout(context.WithoutCancel(ctx), 28*time.Second)
 	defer end()
@@ -109,7 +119,17 @@ func demo(ctx context.Context, h host) error {
 			end()
 		}
 	})
+	var published atomic.Int64
+	s.bus.Subscribe(func(events.EventBridgeEvent) { published.Add(1) })
+	show.Status(func() string { return s.status(published.Load()) })
+	titles, ids := map[string]string{}, []string{}
 	for _, w := range demoWatches {
+		titles[w.job.ID], ids = w.name, append(ids, w.job.ID)
+	}
+	show.Call(titles)
+	show.Expect(ids...)
+	for _, w := range demoWatches {
+		w.job.CollectionName = w.name
 		cluster.Add(w.job)
 		s.queues.Send(jobQueue, w.body, 0)
 	}
@@ -127,6 +147,9 @@ func demo(ctx context.Context, h host) error {
 	if faults := report(show.Note, s.queues.Messages(deadLetterQueue), cluster.Counts(), ends); faults > 0 {
 		return failure{status: exitOtherEnd}
 	}
+	for _, line := range whatNext(os.Args[0]) {
+		show.Note(line)
+	}
 	return nil
 }
 
@@ -139,6 +162,32 @@ func serve(cluster http.Handler) (endpoint string, stop func(), err error) {
 	server := &http.Server{Handler: cluster, ReadHeaderTimeout: 5 * time.Second}
 	go server.Serve(listener)
 	return "http://" + listener.Addr().String(), func() { server.Close() }, nil
+}
+
+// foretold is what there will be to see.
+const foretold = "For about 15 seconds, the poller as it is deployed follows six refreshes of a simulated cluster: " +
+	"ext_orders, ext_late and ext_limited complete, ext_broken fails, ext_never is never found, " +
+	"ext_stuck hangs until its deadline. One message more can't be read."
+
+// status is the queues and the bus in a line, which has to fit into 60 cells.
+func (s *stack) status(published int64) string {
+	text := fmt.Sprintf("queue: %d waiting", s.queues.Depth(jobQueue))
+	if due := s.queues.Due(jobQueue); !due.IsZero() {
+		text += fmt.Sprintf(", due in %.0fs", math.Ceil(max(time.Until(due), 0).Seconds()))
+	}
+	return fmt.Sprintf("%s · bus: %d events · rejected: %d", text, published, s.queues.Depth(deadLetterQueue))
+}
+
+// whatNext says what to do after the demo, with the name that the program has here.
+func whatNext(program string) []string {
+	return []string{
+		"",
+		"What next:",
+		"  one real job, from this terminal:",
+		"    " + program + " watch --token-file token --endpoint https://… JOB_ID",
+		`  all jobs, in your AWS account (README.md, "Deploy"):`,
+		"    sam build && sam deploy --guided",
+	}
 }
 
 // report tells how every message ended, and returns how many did otherwise than
@@ -154,7 +203,7 @@ func report(say func(string), dead []embedded.Message, counts simcluster.Counts,
 	say("How the watches ended:")
 	for _, w := range demoWatches {
 		got := cmp.Or(ends[w.job.ID], "no event")
-		say(strings.TrimRight(fmt.Sprintf("  %-19s  %-16s  %s", w.job.ID, got, w.job.CollectionName), " "))
+		say(fmt.Sprintf("  %-11s  %-16s  %s", w.name, got, w.shows))
 		expect(got == w.want, w.want)
 	}
 	say("In the dead-letter queue:")

@@ -2,13 +2,17 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
+	"refresh-poller/internal/config"
 	"refresh-poller/internal/laptop/embedded"
 	"refresh-poller/internal/laptop/simcluster"
 )
@@ -39,12 +43,12 @@ func TestTheReportNamesEveryEnd(t *testing.T) {
 	faults := report(func(line string) { fmt.Fprintln(&got, line) }, dead, simcluster.Counts{Describes: 32, PeakPerSecond: 6}, ends)
 	want := `
 How the watches ended:
-  449503829274509313   RefreshCompleted  ext_books
-  9223372036854775807  RefreshCompleted  ext_logs
-  449503829274509314   RefreshCompleted  ext_clicks
-  449503829274509315   RefreshFailed     ext_orders
-  449503829274509316   JobNotFound
-  449503829274509317   WatchExpired      ext_stuck
+  ext_orders   RefreshCompleted  completes, as most do
+  ext_late     RefreshCompleted  is not visible at first, and completes
+  ext_limited  RefreshCompleted  completes behind rate limits and a bad gateway
+  ext_broken   RefreshFailed     fails at 60 %
+  ext_never    JobNotFound       is never found
+  ext_stuck    WatchExpired      hangs, and expires at its deadline
 In the dead-letter queue:
   {"jobId": 4.495038292745093e17}
   jobId has an exponent
@@ -65,12 +69,33 @@ func TestTheReportSaysWhatIsNotAsItShouldBe(t *testing.T) {
 		t.Errorf("%d faults", faults)
 	}
 	for _, want := range []string{
-		"  449503829274509313   no event          ext_books\n  but it should be RefreshCompleted\n",
-		"  449503829274509315   RefreshCompleted  ext_orders\n  but it should be RefreshFailed\n",
+		"  ext_orders   no event          completes, as most do\n  but it should be RefreshCompleted\n",
+		"  ext_broken   RefreshCompleted  fails at 60 %\n  but it should be RefreshFailed\n",
 		"  but it should be {\"jobId\": 4.495038292745093e17} alone\n",
 	} {
 		if !strings.Contains(got.String(), want) {
 			t.Errorf("%q is not in\n%s", want, got.String())
+		}
+	}
+}
+
+// No screen has fewer columns.
+func TestTheStatusOfTheDemoFitsInto60Columns(t *testing.T) {
+	s := newStack(config.Config{}, demoToken, nil, slog.DiscardHandler)
+	for range len(demoWatches) {
+		s.queues.Send(jobQueue, "1", 2*time.Second)
+	}
+	s.queues.Send(deadLetterQueue, demoBadMessage, 0)
+	got := s.status(6)
+	if want := "queue: 6 waiting, due in 2s · bus: 6 events · rejected: 1"; got != want || utf8.RuneCountInString(got) > 60 {
+		t.Error(got)
+	}
+}
+
+func TestTheStoryThatIsForetoldNamesEachJob(t *testing.T) {
+	for _, w := range demoWatches {
+		if !strings.Contains(foretold, w.name) {
+			t.Error(w.name, "is not in", foretold)
 		}
 	}
 }

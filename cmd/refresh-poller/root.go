@@ -53,7 +53,8 @@ func newRoot(h host) *cobra.Command {
 		Short: "Tells when jobs of a Milvus or Zilliz Cloud cluster have ended",
 		Long: `Tells when jobs of a Milvus or Zilliz Cloud cluster have ended.
 
-Events are JSON lines on stdout; all else is on stderr.`,
+Events are JSON lines on stdout, and on a terminal a short text; all else is on
+stderr.`,
 		Version:                    version.Long(),
 		SilenceErrors:              true, // run says them
 		SilenceUsage:               true,

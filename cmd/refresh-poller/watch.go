@@ -14,8 +14,9 @@ import (
 
 const watchHelp = `Follow jobs of a real cluster until all have ended, without AWS.
 
-Each job ends with an event. Events are JSON lines on stdout; all else is on
-stderr. The ids are the arguments, or else the words of the variable JOB_ID.
+Each job ends with an event. Events are JSON lines on stdout, and on a terminal
+a short text; all else is on stderr. The ids are the arguments, or else the
+words of the variable JOB_ID.
 
 A variable in brackets serves where its flag is not given. The settings of a
 stack that have no flag are variables too, such as MAX_POLL_DELAY_SECONDS=60,

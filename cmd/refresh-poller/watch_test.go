@@ -67,8 +67,8 @@ func TestAWatchEndsWithItsEventAndStatus(t *testing.T) {
 			if got.status != tt.status {
 				t.Errorf("status %d, not %d", got.status, tt.status)
 			}
-			if !strings.HasSuffix(got.stderr, tt.stderr) {
-				t.Errorf("%q does not end in %q", got.stderr, tt.stderr)
+			if !strings.Contains(got.stderr, tt.stderr) || !strings.Contains(got.stderr, "→ event "+tt.state+" "+exactID) {
+				t.Errorf("%q is not in %q, or the event isn't", tt.stderr, got.stderr)
 			}
 			var detail event.Detail
 			if err := json.Unmarshal([]byte(got.stdout), &detail); err != nil || got.stdout != detail.JSON()+"\n" {

@@ -166,6 +166,13 @@ func (q *Queues) Depth(url string) int {
 	return len(q.mustFind(url).messages)
 }
 
+// Due returns when the next message of the queue becomes visible, or did; zero if
+// there is none.
+func (q *Queues) Due(url string) time.Time {
+	due, _ := q.next(url)
+	return due
+}
+
 // Wait returns nil as soon as the queue has a visible message, or the error of
 // ctx once that is done. Another consumer, or the dead-letter queue, may get the
 // message first: a Receive that follows can come back empty.

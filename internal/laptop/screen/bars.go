@@ -20,8 +20,13 @@ type bars struct {
 	rows     map[string]*row // by the job; by the watch where they pass
 	// passing takes away the rows of jobs that have ended.
 	passing bool
-	// expected are jobs to add before the first that is shown.
-	expected []string
+	colours bool
+	// titles is how many cells are for the jobs' names.
+	titles int
+	// last is the status below the rows, or nil.
+	last *mpb.Bar
+	// expected are the jobs to add before the first that is shown.
+	expected []entry
 }
 
 // row is one job's. mpb draws it while the log goes on, so what it shows is
@@ -31,23 +36,22 @@ type row struct {
 	view atomic.Pointer[view]
 }
 
-type view struct {
-	entry
-	begun, seen time.Time
-}
-
-func newBars(out io.Writer, size func() (width, height int)) *bars {
+func newBars(out io.Writer, size func() (width, height int), colours bool) *bars {
+	const longestID = 19 // of those that are numbers
 	c := &console{out: out, size: size}
 	return &bars{
 		console:  c,
 		progress: mpb.New(mpb.WithConsoleWriter(c), mpb.WithRefreshRate(200*time.Millisecond)),
 		rows:     map[string]*row{},
+		colours:  colours,
+		titles:   longestID,
 	}
 }
 
 func (b *bars) show(e entry) {
-	for _, id := range b.expected {
-		b.update(entry{at: time.Now(), jobID: id, progress: -1})
+	for _, first := range b.expected {
+		first.at = e.at
+		b.update(first)
 	}
 	b.expected = nil
 	b.update(e)
@@ -84,19 +88,35 @@ func (b *bars) update(e entry) {
 func (b *bars) add(key string, v *view) {
 	r := &row{}
 	r.view.Store(v)
-	filler := mpb.BarStyle().Build()
-	bar, err := b.progress.Add(0, mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
-		v := r.view.Load()
-		stat.Total, stat.Current, stat.Completed = 100, int64(max(v.progress, 0)), v.progress == 100
-		return filler.Fill(w, stat)
-	}),
-		mpb.PrependDecorators(decor.Name(v.jobID, decor.WC{W: 19, C: decor.DindentRight})),
-		mpb.AppendDecorators(decor.Any(func(stat decor.Statistics) string {
-			return r.view.Load().beside(stat.AvailableWidth, time.Now())
-		})))
-	if err == nil { // else the terminal is gone
-		r.bar, b.rows[key] = bar, r
+	colours, titles := b.colours, b.titles
+	r.bar = b.line(func(width int) string { return r.view.Load().row(width, titles, time.Now(), colours) })
+	if r.bar != nil { // else the terminal is gone
+		b.rows[key] = r
 	}
+}
+
+// status has a text below the rows.
+func (b *bars) status(now func() string) {
+	colours := b.colours
+	b.last = b.line(func(width int) string {
+		text := fit(now(), width)
+		if colours {
+			text = faint.on(text)
+		}
+		return text
+	}, mpb.BarPriority(math.MaxInt))
+}
+
+// line adds one that draws itself, or returns nil.
+func (b *bars) line(draw func(width int) string, options ...mpb.BarOption) *mpb.Bar {
+	bar, err := b.progress.Add(0, mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
+		_, err := io.WriteString(w, draw(stat.AvailableWidth))
+		return err
+	}), append(options, mpb.BarFillerTrim())...)
+	if err != nil {
+		return nil
+	}
+	return bar
 }
 
 // print writes text above the bars.
@@ -107,33 +127,11 @@ func (b *bars) close() {
 	for _, r := range b.rows {
 		r.bar.Abort(false)
 	}
+	if b.last != nil {
+		b.last.Abort(false)
+	}
 	b.progress.Wait()
 	b.console.leave()
-}
-
-// beside is what stands at the right of a bar, of the width that there is for
-// both. The columns go first, then the bar, then the remark.
-func (v *view) beside(width int, now time.Time) string {
-	const columns, spaces, smallest, largest, worthwhile = 41, 2, 10, 20, 14
-	room := width - columns - spaces
-	bar := min(max(room, smallest), largest)
-	age, next, remark := max(now.Sub(v.begun), 0), "", ""
-	switch left := v.seen.Add(v.delay).Sub(now); {
-	case v.ended:
-		age = max(v.seen.Sub(v.begun), 0)
-	case left < -time.Minute:
-		next = "late " + span(-left)
-	case left <= 0:
-		next = "polling"
-	default:
-		next = "next " + span(left)
-	}
-	if !v.ended && room-bar >= worthwhile {
-		remark = v.remark()
-	}
-	text := fmt.Sprintf("%5s  %-13s %7s  %-11s  %s",
-		v.percent(), v.word(), span(age.Truncate(time.Second)), next, remark)
-	return fit(strings.TrimRight(text, " "), width-bar-spaces)
 }
 
 // console takes mpb's frames to a terminal, each in one write. mpb's own begins

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/mattn/go-runewidth"
+
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
 )
@@ -20,9 +22,11 @@ type entry struct {
 	// polled is whether the line is about the poll of a job; others may name one.
 	polled         bool
 	jobID, watchID string
-	poll           int64
-	jobKind        milvus.JobKind
-	collection     string
+	// title is what the job is shown as.
+	title      string
+	poll       int64
+	jobKind    milvus.JobKind
+	collection string
 	// since is when the watch began, if that is known.
 	since time.Time
 	// state is the last known, progress too; they are "" and -1 before.
@@ -34,6 +38,8 @@ type entry struct {
 	// delay is until the next poll, if the watch hasn't ended.
 	delay time.Duration
 	ended bool
+	// outcome is what the end means.
+	outcome milvus.Outcome
 }
 
 func read(record slog.Record) entry {
@@ -45,6 +51,7 @@ func read(record slog.Record) entry {
 			e.jobKind = milvus.JobKind(Printable(a.Value.String()))
 		case "jobId":
 			e.jobID = Printable(a.Value.String())
+			e.title = e.jobID
 		case "watchId":
 			e.watchID = a.Value.String()
 		case "since":
@@ -57,6 +64,8 @@ func read(record slog.Record) entry {
 			e.state = Printable(a.Value.String())
 		case "progress":
 			e.progress = int(a.Value.Int64())
+		case "outcome":
+			e.outcome = milvus.Outcome(a.Value.String())
 		case "errorKind":
 			e.kind = milvus.ErrorKind(Printable(a.Value.String()))
 		case "error":
@@ -110,15 +119,19 @@ func (e entry) subject() string {
 	if e.jobKind == milvus.ExternalCollection {
 		kind = ""
 	}
-	return strings.TrimSpace(kind + " " + e.collection)
+	collection := e.collection
+	if collection == e.title {
+		collection = ""
+	}
+	return strings.TrimSpace(kind + " " + collection)
 }
 
 // name is the job's id, and what it is about.
 func (e entry) name() string {
 	if subject := e.subject(); subject != "" {
-		return e.jobID + " (" + subject + ")"
+		return e.title + " (" + subject + ")"
 	}
-	return e.jobID
+	return e.title
 }
 
 // age is how long the watch has lasted, if that is known; clocks may differ.
@@ -143,7 +156,7 @@ func (e entry) line(age string) string {
 		next = "next " + span(e.delay)
 	}
 	return strings.TrimRight(fmt.Sprintf("%-19s  poll %-3d  %-13s  %5s  %s%-11s  %s",
-		e.jobID, e.poll, e.word(), e.percent(), age, next, e.remark()), " ")
+		e.title, e.poll, e.word(), e.percent(), age, next, e.remark()), " ")
 }
 
 // end tells how a watch has ended, whose row is gone.
@@ -195,29 +208,22 @@ func Printable(text string) string {
 	}, text)
 }
 
-// wrap breaks text between words into lines of at most width characters, where
-// it has any.
-func wrap(text string, width int) string {
+// wrap breaks text between words into lines of at most width cells, where it has
+// any. All but the first begin with indent.
+func wrap(text, indent string, width int) string {
 	var lines []string
-	for {
-		runes := []rune(text)
-		if len(runes) <= width {
-			return strings.Join(append(lines, text), "\n")
-		}
-		at := strings.LastIndex(string(runes[:width+1]), " ")
+	for runewidth.StringWidth(text) > width {
+		at := strings.LastIndex(runewidth.Truncate(text, width+1, ""), " ")
 		if at <= len(indent) {
-			return strings.Join(append(lines, text), "\n")
+			break
 		}
-		lines = append(lines, text[:at])
+		lines = append(lines, strings.TrimRight(text[:at], " "))
 		text = indent + text[at+1:]
 	}
+	return strings.Join(append(lines, text), "\n")
 }
 
-// fit makes text n characters wide: it fills it up, or cuts it off.
+// fit makes text n cells wide: it fills it up, or cuts it off.
 func fit(text string, n int) string {
-	runes := []rune(text)
-	if len(runes) > n {
-		return string(runes[:max(n-1, 0)]) + "…"
-	}
-	return text + strings.Repeat(" ", n-len(runes))
+	return runewidth.FillRight(runewidth.Truncate(text, max(n, 0), "…"), n)
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"testing/quick"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -139,7 +138,7 @@ func TestLongNotesAreWrappedBetweenWords(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, wrap(tt.text, tt.width)); diff != "" {
+			if diff := cmp.Diff(tt.want, wrap(tt.text, indent, tt.width)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -148,21 +147,9 @@ func TestLongNotesAreWrappedBetweenWords(t *testing.T) {
 
 func TestWrappingLosesNoWord(t *testing.T) {
 	keepsWords := func(text string, width uint8) bool {
-		return strings.Join(strings.Fields(wrap(text, int(width))), " ") == strings.Join(strings.Fields(text), " ")
+		return strings.Join(strings.Fields(wrap(text, indent, int(width))), " ") == strings.Join(strings.Fields(text), " ")
 	}
 	if err := quick.Check(keepsWords, nil); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestTheTextBesideABarIsAsWideAsItHasToBe(t *testing.T) {
-	now := time.Now()
-	for width := range 200 {
-		v := &view{entry: read(polled("errorKind", "temporary", "error", strings.Repeat("x", 200), "delaySeconds", 5)), begun: now, seen: now}
-		text := v.beside(width, now)
-		bar := min(max(width-43, 10), 20)
-		if want := max(width-bar-2, 1); utf8.RuneCountInString(text) != want {
-			t.Errorf("width %d: %q has %d characters, not %d", width, text, utf8.RuneCountInString(text), want)
-		}
 	}
 }

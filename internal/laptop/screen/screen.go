@@ -1,40 +1,49 @@
 // Package screen shows watches to a person as they are followed: bars on a
-// terminal, a line for each poll elsewhere. It is fed by the poller's own log.
+// terminal, a line for each poll elsewhere. It is fed by the poller's own log and
+// its events.
 package screen
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/term"
 
+	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
 )
 
 // Screen is a slog.Handler for the poller's log, and takes its events. Events
-// go to one writer as JSON lines, everything else, the notes, to another.
+// go to one writer as JSON lines, everything else, the notes, to another. A person
+// at a terminal gets no JSON: each event is a short line of the notes too.
 type Screen struct {
-	begun  time.Time
+	begun time.Time
+	// events is nil where it is the terminal that notes is.
 	events io.Writer
-	notes  io.Writer
+	// brief says that events is another terminal, which takes the short lines.
+	brief bool
+	notes io.Writer
 	// size is the terminal's, or nil where notes is none.
 	size func() (width, height int)
 
 	mu    sync.Mutex
 	hints map[milvus.ErrorKind]string
+	// titles are the names of jobs that are not shown by their ids.
+	titles map[string]string
 	// bars is nil in plain mode, and after Close.
-	bars *bars
-	// hold keeps events back that would tear the bars apart.
-	hold   bool
-	held   []string
-	closed bool
+	bars    *bars
+	colours bool
+	closed  bool
 	// passing says that watches come and go for as long as the screen is open.
 	passing bool
 	// lost is why an event could not be written.
@@ -49,11 +58,22 @@ func New(out, notes *os.File) (*Screen, error) {
 	if discards(out) && readable(out) {
 		return nil, errors.New("stdout is closed, or /dev/null opened for reading too: give it a place for the events, such as > /dev/null")
 	}
-	same := sameFile(out, notes)
-	if size := sizeOf(notes); size != nil && (same || silent(out)) {
-		return onTerminal(out, notes, size, same), nil
+	brief := term.IsTerminal(int(out.Fd()))
+	// Windows has no way to tell its console from itself.
+	same := sameFile(out, notes) || runtime.GOOS == "windows" && brief && term.IsTerminal(int(notes.Fd()))
+	var events io.Writer = out
+	if same && brief {
+		events = nil
 	}
-	return inLines(out, notes), nil
+	s := inLines(events, notes)
+	s.brief = brief
+	if fd := int(notes.Fd()); term.IsTerminal(fd) {
+		s.size = known(func() (int, int, error) { return term.GetSize(fd) })
+	}
+	if size := sizeOf(notes); size != nil && (same || silent(out)) {
+		s.draw(size, os.Getenv("NO_COLOR") == "") // no-color.org: an empty one does not count
+	}
+	return s, nil
 }
 
 // sizeOf returns what tells the terminal's size, or nil where no bars can be drawn:
@@ -98,16 +118,13 @@ func readable(null *os.File) bool {
 }
 
 func inLines(out, notes io.Writer) *Screen {
-	return &Screen{begun: time.Now(), events: out, notes: notes, hints: map[milvus.ErrorKind]string{}}
+	return &Screen{begun: time.Now(), events: out, notes: notes, hints: map[milvus.ErrorKind]string{}, titles: map[string]string{}}
 }
 
-// onTerminal returns a screen with bars. It holds the events back to its end
-// when they go to the terminal too.
-func onTerminal(out, notes io.Writer, size func() (int, int, error), hold bool) *Screen {
-	s := inLines(out, notes)
-	s.size = known(size)
-	s.bars, s.hold = newBars(notes, s.size), hold
-	return s
+// draw has the screen show bars, on a terminal of that size.
+func (s *Screen) draw(size func() (int, int, error), colours bool) {
+	s.size, s.colours = known(size), colours
+	s.bars = newBars(s.notes, s.size, colours)
 }
 
 // known returns a size that is always one: some terminals don't know, and say 0.
@@ -146,52 +163,104 @@ func (s *Screen) Hint(kind milvus.ErrorKind, text string) {
 func (s *Screen) Expect(jobIDs ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bars != nil {
-		s.bars.expected = jobIDs
+	for _, id := range jobIDs {
+		if s.bars != nil {
+			s.bars.expected = append(s.bars.expected, entry{jobID: id, title: s.title(id), progress: -1})
+		}
 	}
 }
 
-// Event writes an event's JSON as one line, now or at Close. It returns an error
-// once an event could not be written.
-func (s *Screen) Event(json string) error {
+// Call has jobs shown by names that say more than their ids. Call it before Expect.
+func (s *Screen) Call(titles map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.titles = titles
+	if s.bars != nil {
+		s.bars.titles = 0
+		for _, title := range titles {
+			s.bars.titles = max(s.bars.titles, len(title))
+		}
+	}
+}
+
+func (s *Screen) title(jobID string) string { return cmp.Or(s.titles[jobID], jobID) }
+
+// Status has the text of now stand below the bars, where there are any.
+func (s *Screen) Status(now func() string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bars != nil {
+		s.bars.status(now)
+	}
+}
+
+// Event shows an event, whose JSON it is given. It returns an error once one could
+// not be written.
+func (s *Screen) Event(text string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	short, look := s.short(text)
+	if short != "" && !s.passing && !s.closed {
+		s.print(fmt.Sprintf("%6.1fs  %s", time.Since(s.begun).Seconds(), short), indent, look)
+	}
 	switch {
-	case s.hold && s.passing:
-	case s.hold:
-		s.held = append(s.held, json)
-	default:
-		s.write(json)
+	case s.events == nil:
+		return nil
+	case s.brief:
+		text = short
+	}
+	if _, err := fmt.Fprintln(s.events, text); err != nil {
+		s.lost = fmt.Errorf("an event could not be written: %w", err)
 	}
 	return s.lost
 }
 
-func (s *Screen) write(json string) {
-	if _, err := fmt.Fprintln(s.events, json); err != nil {
-		s.lost = fmt.Errorf("an event could not be written: %w", err)
+// short is an event in a line for a person, without the time, and how it looks. It
+// is empty for what is no event.
+func (s *Screen) short(text string) (string, paint) {
+	var e event.Detail
+	if json.Unmarshal([]byte(text), &e) != nil || e.State == "" {
+		return "", ""
 	}
+	about := s.title(e.JobID)
+	if e.CollectionName != "" && e.CollectionName != about {
+		about += " (" + e.CollectionName + ")"
+	}
+	short := "→ event " + e.State + " " + about
+	if !e.Terminal {
+		if e.Progress != nil {
+			short += fmt.Sprintf(" %d %%", *e.Progress)
+		}
+		return Printable(short), ""
+	}
+	if e.Reason != "" {
+		short += ": " + e.Reason
+	}
+	_, look := lookOf(e.Outcome)
+	return Printable(short), look
 }
 
 // Note writes text, above the bars if there are any.
 func (s *Screen) Note(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.print(text)
+	indent := strings.Repeat(" ", len(text)-len(strings.TrimLeft(text, " ")))
+	if indent != "" {
+		indent += "  "
+	}
+	s.print(text, indent, "")
 }
 
-// Close leaves the bars as they stand and writes the events that were held
-// back. What the poller logs afterwards is not shown. It returns the error of
-// Event, also if called again.
+// Close leaves the bars as they stand. What the poller logs afterwards is not
+// shown, nor that an event comes. It returns the error of Event, also if called
+// again.
 func (s *Screen) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bars != nil {
 		s.bars.close()
 	}
-	for _, json := range s.held {
-		s.write(json)
-	}
-	s.bars, s.hold, s.held, s.closed = nil, false, nil, true
+	s.bars, s.closed = nil, true
 	return s.lost
 }
 
@@ -212,6 +281,7 @@ func (s *Screen) Handle(_ context.Context, record slog.Record) error {
 	if s.closed {
 		return nil
 	}
+	e.title = s.title(e.jobID)
 	stamp, age := fmt.Sprintf("%6.1fs  ", record.Time.Sub(s.begun).Seconds()), ""
 	if s.passing {
 		stamp, age = record.Time.Local().Format("15:04:05 "), fmt.Sprintf("%7s  ", e.age())
@@ -223,19 +293,20 @@ func (s *Screen) Handle(_ context.Context, record slog.Record) error {
 	}
 	switch {
 	case !e.polled:
-		s.print(stamp + e.sentence())
+		s.print(stamp+e.sentence(), indent, "")
 	case s.bars == nil:
-		s.print(stamp + e.line(age))
+		s.print(stamp+e.line(age), indent, "")
 	default:
 		s.bars.show(e)
 		if s.passing && e.ended {
-			s.print(stamp + e.end())
-		} else if e.why() != "" && (e.ended || hint != "") { // it has no room beside the bar
-			s.print(fmt.Sprintf("%sjob %s %s: %s", stamp, e.jobID, e.word(), e.why()))
+			_, look := lookOf(e.outcome)
+			s.print(stamp+e.end(), indent, look)
+		} else if e.why() != "" && hint != "" { // it has no room beside the bar
+			s.print(fmt.Sprintf("%sjob %s %s: %s", stamp, e.title, e.word(), e.why()), indent, "")
 		}
 	}
 	if hint != "" {
-		s.print(indent + hint)
+		s.print(indent+hint, indent, "")
 	}
 	return nil
 }
@@ -244,10 +315,13 @@ func (s *Screen) Handle(_ context.Context, record slog.Record) error {
 const indent = "         "
 
 // print writes a note. The caller holds the lock.
-func (s *Screen) print(text string) {
+func (s *Screen) print(text, indent string, look paint) {
 	if s.size != nil {
 		width, _ := s.size()
-		text = wrap(text, width)
+		text = wrap(text, indent, width)
+	}
+	if s.colours {
+		text = look.on(text)
 	}
 	if s.bars != nil {
 		s.bars.print(text)

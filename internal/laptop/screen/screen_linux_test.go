@@ -93,29 +93,90 @@ func TestAnOutputThatWasClosedIsRefused(t *testing.T) {
 	}
 }
 
+const failedEvent = `{"jobId":"1","state":"RefreshFailed","terminal":true,"outcome":"failed","reason":"why"}`
+
+// onPseudoTerminal returns what is written to a terminal that a screen has for both.
+func onPseudoTerminal(t *testing.T) string {
+	t.Helper()
+	master, slave := pseudoTerminal(t)
+	s, err := New(slave, slave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Event(failedEvent)
+	poll(s, running(42)...)
+	s.Close()
+	slave.Close()
+	written, _ := io.ReadAll(master) // ends in an error, as the other end is closed
+	return string(written)
+}
+
 func TestOnATerminalThereAreBarsUnlessItIsDumb(t *testing.T) {
+	const event = "   0.0s  → event RefreshFailed 1: why\n"
 	tests := map[string]struct{ term, want string }{
-		"a terminal":      {"xterm", "449503829274509313  [======>---------]  42 %  in progress        0s  next 5s\n{\"a\":1}\n"},
-		"a dumb terminal": {"dumb", "{\"a\":1}\n   0.0s  449503829274509313   poll 2    in progress     42 %  next 5s\n"},
+		"a terminal":      {"xterm", event + "449503829274509313  [======>---------]  42 %  in progress        0s  next 5s\n"},
+		"a dumb terminal": {"dumb", event + "   0.0s  449503829274509313   poll 2    in progress     42 %  next 5s\n"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("TERM", tt.term)
-			master, slave := pseudoTerminal(t)
-			s, err := New(slave, slave)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.Event(`{"a":1}`)
-			poll(s, running(42)...)
-			s.Close()
-			slave.Close()
-			written, _ := io.ReadAll(master) // ends in an error, as the other end is closed
 			tty := &terminal{t: t, width: 80}
-			tty.Write(written)
-			if got := tty.shown(); !strings.HasSuffix(got, tt.want) {
+			io.WriteString(tty, onPseudoTerminal(t))
+			if got := tty.shown(); got != tt.want {
 				t.Errorf("the terminal shows\n%s", got)
 			}
 		})
+	}
+}
+
+func TestThereAreColoursOnATerminalThatHasThemUnlessTheyAreNotWanted(t *testing.T) {
+	tests := map[string]struct {
+		term, noColor string
+		want          bool
+	}{
+		"a terminal":      {"xterm", "", true},
+		"NO_COLOR":        {"xterm", "1", false},
+		"a dumb terminal": {"dumb", "", false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("TERM", tt.term)
+			t.Setenv("NO_COLOR", tt.noColor)
+			if written := onPseudoTerminal(t); strings.Contains(written, "\x1b[31m   0.0s  → event") != tt.want || strings.Contains(written, "\x1b[m") != tt.want {
+				t.Errorf("%q", written)
+			}
+		})
+	}
+}
+
+func TestLinesOnATerminalAreWrappedBetweenWords(t *testing.T) {
+	t.Setenv("TERM", "dumb")
+	master, slave := pseudoTerminal(t)
+	s, err := New(slave, slave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll(s, append(running(42), "errorKind", "throttled", "error", "request is rejected by limiter")...)
+	slave.Close()
+	written, _ := io.ReadAll(master)
+	want := "   0.0s  449503829274509313   poll 2    throttled       42 %  next 5s\r\n         request is rejected by limiter\r\n"
+	if got := string(written); got != want {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestAnotherTerminalGetsTheEventsInShort(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	master, out := pseudoTerminal(t)
+	_, notes := pipe(t)
+	s, err := New(out, notes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Event(failedEvent)
+	out.Close()
+	written, _ := io.ReadAll(master)
+	if got := string(written); got != "→ event RefreshFailed 1: why\r\n" {
+		t.Errorf("%q", got)
 	}
 }

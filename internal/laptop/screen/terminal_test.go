@@ -11,7 +11,7 @@ import (
 )
 
 // terminal is a writer that understands as much as the bars need of what a real
-// one does.
+// one does. It shows no colours.
 type terminal struct {
 	t             *testing.T
 	width, height int // a height of 0 is 24
@@ -23,7 +23,7 @@ type terminal struct {
 
 func (s *terminal) size() (width, height int, err error) { return s.width, cmp.Or(s.height, 24), nil }
 
-var control = regexp.MustCompile(`^(?:\r|\n|\x1b\[(\d*)([AJK]))`)
+var control = regexp.MustCompile(`^(?:\r|\n|\x1b\[(\d*)([AJKm]))`)
 
 func (s *terminal) Write(b []byte) (int, error) {
 	s.mu.Lock()
