@@ -50,7 +50,7 @@ type chunk struct {
 // record runs the program's demo to its end.
 func record(program string) ([]chunk, error) {
 	command := exec.Command(program, "demo")
-	command.Args[0] = filepath.Join("bin", filepath.Base(program)) // which the demo names
+	command.Args[0] = filepath.Join("bin", filepath.Base(program))         // which the demo names
 	command.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=") // which counts as none
 	begun := time.Now()
 	terminal, err := pty.StartWithSize(command, &pty.Winsize{Cols: columns, Rows: rows})
