@@ -50,10 +50,8 @@ type chunk struct {
 // record runs the program's demo to its end.
 func record(program string) ([]chunk, error) {
 	command := exec.Command(program, "demo")
-	command.Args[0] = filepath.Join("bin", filepath.Base(program)) // which the demo names
-	command.Env = append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
-		return variable[:min(len(variable), 9)] == "NO_COLOR="
-	}), "TERM=xterm-256color")
+	command.Args[0] = filepath.Join("bin", filepath.Base(program))         // which the demo names
+	command.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=") // which counts as none
 	begun := time.Now()
 	terminal, err := pty.StartWithSize(command, &pty.Winsize{Cols: columns, Rows: rows})
 	if err != nil {
