@@ -6,9 +6,6 @@ STACK  ?= refresh-poller
 # samconfig.toml's environment, for deploy.
 CONFIG ?= default
 
-# The only place of the version's number: the builds below put it into the programs.
-VERSION := 0.2.0
-SET_VERSION := -X refresh-poller/internal/version.number=$(VERSION)
 
 .DEFAULT_GOAL := help
 # -race needs a C compiler, which a machine with only Go and make lacks.
@@ -42,7 +39,7 @@ watch: $(LOCAL) ## follow real jobs: JOB_ID=… CLUSTER_ENDPOINT=… CLUSTER_TOK
 $(LOCAL):
 	@[ -e $@ ] || echo "The first start compiles the program, and downloads the Go modules that it needs." >&2
 	@new=$@.$$$$; cp $@ $$new 2> /dev/null; \
-	go build -ldflags="$(SET_VERSION)" -o $$new ./cmd/refresh-poller && mv -f $$new $@ || { rm -f $$new; exit 1; }
+	go build -o $$new ./cmd/refresh-poller && mv -f $$new $@ || { rm -f $$new; exit 1; }
 
 .PHONY: deploy
 deploy: ## sam build and sam deploy: CONFIG=default, dev or prod
@@ -107,13 +104,13 @@ e2e: ## deploy the template into an AWS emulator and drive it
 .PHONY: bench
 bench: build ## measure a batch beside its bare calls, start, memory, package
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/bench GOARCH=$$(go env GOARCH)
-	@go -C $(TOOLS) run ./bench $(CURDIR)/bin/PollerFunction/bootstrap $(CURDIR)/bin/bench/bootstrap
+	@go -C $(TOOLS) run ./bench "$(CURDIR)/bin/PollerFunction/bootstrap" "$(CURDIR)/bin/bench/bootstrap"
 
 SOAK_BATCHES ?= 100000
 .PHONY: soak
 soak: ## check that memory stays flat over SOAK_BATCHES (100000) batches
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/bench GOARCH=$$(go env GOARCH)
-	@go -C $(TOOLS) run ./bench -soak $(SOAK_BATCHES) $(CURDIR)/bin/bench/bootstrap
+	@go -C $(TOOLS) run ./bench -soak $(SOAK_BATCHES) "$(CURDIR)/bin/bench/bootstrap"
 
 .PHONY: load
 load: ## follow 10 000 jobs in simulated time: limit, fairness, ends
@@ -126,11 +123,11 @@ model: ## let chance look for a lost watch in MODEL_CHECKS (5000) schedules
 
 .PHONY: simulate
 simulate: ## compare the schedule with others, and draw docs/schedule.svg
-	@go -C $(TOOLS) run ./simulate $(CURDIR)/docs/schedule.svg
+	@go -C $(TOOLS) run ./simulate "$(CURDIR)/docs/schedule.svg"
 
 .PHONY: record
 record: $(LOCAL) ## record the demo, as docs/demo.svg
-	@go -C $(TOOLS) run ./record $(CURDIR)/$(LOCAL) $(CURDIR)/docs/demo.svg
+	@go -C $(TOOLS) run ./record "$(CURDIR)/$(LOCAL)" "$(CURDIR)/docs/demo.svg"
 
 .PHONY: build
 build: ## build the functions as they are deployed, in bin
@@ -147,4 +144,4 @@ build-ResumeFunction: COMMAND = resume
 .PHONY: build-PollerFunction build-ResumeFunction
 build-PollerFunction build-ResumeFunction:
 	mkdir -p "$(ARTIFACTS_DIR)"
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags="-s -w $(SET_VERSION)" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(COMMAND)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags="-s -w" -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(COMMAND)

@@ -21,6 +21,7 @@ func newCompletion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion " + strings.Join(shells, "|"),
 		Short: "Print a script that completes commands and flags in a shell",
+		Long:  "Print a script that completes commands and flags in a shell. That of bash needs\nthe package bash-completion.",
 		Example: `  source <(refresh-poller completion bash)
   refresh-poller completion zsh > "${fpath[1]}/_refresh-poller"
   refresh-poller completion fish | source`,
@@ -33,7 +34,10 @@ func newCompletion() *cobra.Command {
 			return nil
 		},
 		RunE: func(command *cobra.Command, args []string) error {
-			return completions[args[0]](command.Root(), command.OutOrStdout())
+			if err := completions[args[0]](command.Root(), command.OutOrStdout()); err != nil {
+				return failure{exitNotWritten, err.Error()}
+			}
+			return nil
 		},
 	}
 }

@@ -86,6 +86,11 @@ func enqueue(ctx context.Context, args []string, o enqueueOptions, h host) error
 	if _, err := o.bodies(ids, milvus.JobKind(o.kind)); err != nil && (o.kind != "" || len(ids) == 0) {
 		return err // without a kind, the stack's says which ids are right
 	}
+	if o.context != "" { // with any id
+		if _, err := (deployed.Options{Context: json.RawMessage(o.context)}).Bodies([]string{"1"}, milvus.ExternalCollection); err != nil {
+			return failure{exitBadArgument, "--" + err.Error()}
+		}
+	}
 	config, stack, err := find(ctx, o.stack)
 	if err != nil {
 		return err

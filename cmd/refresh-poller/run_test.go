@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/tests/leak"
 )
 
@@ -135,7 +136,7 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 			[]string{"watch"}, map[string]string{"WATCH_DEADLINE_SECONDS": "1209601", "KEEP_TRYING": "perhaps"},
 			"watch: WATCH_DEADLINE_SECONDS" + seconds + "\nwatch: KEEP_TRYING must be true or false\n",
 		},
-		"no such kind":  {[]string{"watch", "--kind=compaction"}, nil, "watch: --kind (JOB_KIND) must be one of external_collection, import, snapshot, cloud\n"},
+		"no such kind":  {[]string{"watch", "--kind=compaction"}, nil, "watch: --kind (JOB_KIND) must be one of " + milvus.KindNames() + "\n"},
 		"no job id":     {[]string{"watch"}, map[string]string{"JOB_ID": " "}, noJobID},
 		"a job id of 0": {[]string{"watch"}, map[string]string{"JOB_ID": "0"}, "watch: the job id is 0" + digits},
 		"an exponent":   {[]string{"watch", "1", "4.495e17", "2"}, nil, "watch: job id 2 of 3 has an exponent" + digits},
@@ -227,7 +228,7 @@ func TestShellsCompleteWhatThereIs(t *testing.T) {
 		"commands":          {[]string{"w"}, []string{"watch"}},
 		"commands for help": {[]string{"help", ""}, []string{"completion", "demo", "enqueue", "follow", "redrive", "version", "watch"}},
 		"flags":             {[]string{"watch", "--k"}, []string{"--keep-trying", "--kind"}},
-		"kinds":             {[]string{"watch", "--kind", ""}, []string{"external_collection", "import", "snapshot", "cloud"}},
+		"kinds":             {[]string{"watch", "--kind", ""}, strings.Split(milvus.KindNames(), ", ")},
 		"shells":            {[]string{"completion", ""}, []string{"bash", "fish", "powershell", "zsh"}},
 		"no ids":            {[]string{"watch", ""}, nil},
 	}

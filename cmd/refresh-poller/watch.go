@@ -71,7 +71,7 @@ func newWatch(h host) *cobra.Command {
 	flags.StringVar(&o.caFile, "ca-file", "", "`FILE` with CAs in PEM to trust besides the system's")
 	flags.StringVar(&o.kind, "kind", o.kind, "`KIND` of the jobs: "+milvus.KindNames())
 	flags.BoolVar(&o.progress, "progress", false, "publish an event for each change of state or progress too")
-	flags.Var(&o.timeout, "timeout", "the most that a watch takes, a `DURATION` from 1s to 336h, such as 90m")
+	flags.Var(&o.timeout, "timeout", "the most that a watch takes, a `DURATION` from 1s to 336h, such as 90m, or in seconds")
 	flags.BoolVar(&o.keepTrying, "keep-trying", false, "go on where the cluster refuses the token, is not the API, or TLS fails")
 	flags.Lookup("timeout").DefValue = "24h"
 	bind(flags, "endpoint", "CLUSTER_ENDPOINT")

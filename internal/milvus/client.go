@@ -1,6 +1,5 @@
-// Package milvus asks a Milvus or Zilliz Cloud cluster about one refresh job of
-// an external collection, and sorts whatever comes back: into a Job, or into an
-// Error of one of a few kinds.
+// Package milvus asks a Milvus or Zilliz Cloud cluster about one job, and sorts
+// whatever comes back: into a Job, or into an Error of one of a few kinds.
 //
 // What to do about an answer, how often to ask and where the token comes from
 // are not decided here.
@@ -11,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -129,14 +129,18 @@ func unreadable(res *http.Response, body []byte, err error, token string) (kind 
 	return kind, "the answer is compressed (" + clean(coding, token, maxName) + ") although identity was asked for"
 }
 
+// errRef can't come of a message: watch.Parse lets no such job in.
+var errRef = errors.New("no such job can be asked for: the id is none of its kind's")
+
 func (c *Client) request(ctx context.Context, token string, job Ref) (*http.Request, error) {
+	if !job.valid() {
+		return nil, errRef
+	}
 	kind := job.Kind.row()
 	url := c.endpoint + kind.path
 	var body io.Reader = strings.NewReader(`{"jobId": ` + kind.inBody(job.ID) + `}`)
 	if kind.method == http.MethodGet {
-		// An id of such a kind has no character that a path gives a meaning to, but a
-		// path must not hang on that.
-		url += neturl.PathEscape(job.ID)
+		url += job.ID // which has no character that a path gives a meaning to
 		// net/http repeats a GET whose kept connection breaks, unless it has a body that
 		// can't be had again (Request.isReplayable). One that is empty is not sent
 		// (transferWriter.probeRequestBody), or over HTTP/2 ends the stream.
@@ -151,7 +155,7 @@ func (c *Client) request(ctx context.Context, token string, job Ref) (*http.Requ
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Accept-Encoding", identity)
 	// This is what the cluster's access log shows of the poller.
-	req.Header.Set("User-Agent", "refresh-poller/"+version.Number())
+	req.Header.Set("User-Agent", "refresh-poller/"+version.Number)
 	req.Header.Set("Request-Timeout", strconv.Itoa(int(Timeout.Seconds())))
 	return req, nil
 }

@@ -55,7 +55,7 @@ func TestTheRequestIsTheDocumentedOne(t *testing.T) {
 					"Accept-Encoding": {"identity"},
 					"Content-Type":    {"application/json"},
 					"Content-Length":  {got.Header.Get("Content-Length")},
-					"User-Agent":      {"refresh-poller/" + version.Number()},
+					"User-Agent":      {"refresh-poller/" + version.Number},
 					"Request-Timeout": {"10"},
 				},
 			}

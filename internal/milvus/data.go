@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// data is that of a successful answer. A field of the wrong type is not known: one
+// data is that of a successful answer, by the keys of a kind's row; one that a row
+// does not name, "", holds nothing. A field of the wrong type is not known: one
 // odd field must not hide the job's state. externalSpec is not read on purpose: it
 // holds access keys.
 type data map[string]json.RawMessage
@@ -37,12 +38,12 @@ func (d data) id() (id string, known bool) {
 func (d data) job(kind *row, token string) Job {
 	state := d.text(kind.stateKey)
 	job := Job{
-		CollectionName: clean(d.text("collectionName"), token, maxName),
+		CollectionName: clean(d.text(kind.collectionKey), token, maxName),
 		Type:           clean(d.text(kind.typeKey), token, maxName),
 		State:          cleanState(kind, state, token),
 		Outcome:        kind.ends[state],
 		Progress:       d.percent("progress"),
-		ExternalSource: cleanSource(d.text("externalSource"), token),
+		ExternalSource: cleanSource(d.text(kind.sourceKey), token),
 		Reason:         clean(d.text("reason"), token, maxReason),
 		ImportedRows:   d.count(kind.importedKey),
 		TotalRows:      d.count(kind.totalKey),
@@ -59,7 +60,7 @@ func (d data) job(kind *row, token string) Job {
 func (d data) text(key string) (text string) {
 	raw := d[key]
 	switch {
-	case len(raw) < 2 || raw[0] != '"':
+	case key == "" || len(raw) < 2 || raw[0] != '"':
 	case bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw): // nothing to decode
 		return string(raw[1 : len(raw)-1])
 	default:
@@ -69,7 +70,7 @@ func (d data) text(key string) (text string) {
 }
 
 func (d data) number(key string) (n number) {
-	if raw := d[key]; len(raw) > 0 && raw[0] != 'n' { // as null
+	if raw := d[key]; key != "" && len(raw) > 0 && raw[0] != 'n' { // as null
 		_ = n.UnmarshalJSON(raw) // never fails
 	}
 	return n

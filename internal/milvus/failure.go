@@ -101,9 +101,6 @@ func (e *Error) Error() string {
 // Cloud's proxy. 1, 2, 10000 and 10001 (not ready, unavailable, cancelled, timed
 // out) are temporary unless the status says more.
 func kindOf(status int, a answer, kind *row, id string) ErrorKind {
-	if kind.isMissing(a.Code.value, a.Message, id) {
-		return NotFound
-	}
 	switch a.Code.value {
 	case 1400, 1800, 21119, 80001, 1401: // not authenticated (twice), API key illegal, no privilege
 		return Refused
@@ -111,6 +108,9 @@ func kindOf(status int, a answer, kind *row, id string) ErrorKind {
 		return Throttled
 	case 1801, 1802: // request not JSON, a parameter missing
 		return Misconfigured
+	}
+	if kind.isMissing(status, a.Code.value, a.Message, id) {
+		return NotFound
 	}
 	return kindOfStatus(status)
 }

@@ -53,7 +53,7 @@ type row struct {
 	// tookKey has the milliseconds that a job took, where no key has its end.
 	stateKey, startKey, endKey, tookKey string
 	// So are these, of what only some kinds tell.
-	typeKey, importedKey, totalKey string
+	collectionKey, sourceKey, typeKey, importedKey, totalKey string
 	// A job is in one of the states of begins at first and never again. Those of ends
 	// end it, and no other does.
 	begins []string
@@ -61,7 +61,8 @@ type row struct {
 	// early: a job may be shown as failed before the cluster has saved why.
 	early bool
 	// A message says that the cluster knows no such job if it has one of these codes,
-	// or any where none is documented, and these words, with the id in place of %s.
+	// or where none is documented HTTP 200 or 404 and any code that says nothing else,
+	// and these words, with the id in place of %s.
 	missingCodes []int64
 	missingWords []string
 }
@@ -80,7 +81,7 @@ var kinds = []row{
 		prefix:     "Refresh",
 		method:     http.MethodPost, path: "/v2/vectordb/jobs/external_collection/describe",
 		int64IDs: true, textIDs: regexp.MustCompile(`^job-[A-Za-z0-9]{1,64}$`), idRule: int64Rule,
-		stateKey: "state", startKey: "startTime", endKey: "endTime",
+		stateKey: "state", startKey: "startTime", endKey: "endTime", collectionKey: "collectionName", sourceKey: "externalSource",
 		begins:       []string{"RefreshPending"},
 		ends:         map[string]Outcome{"RefreshCompleted": Succeeded, "RefreshFailed": Failed},
 		early:        true,
@@ -91,7 +92,7 @@ var kinds = []row{
 		detailType: "Import Job State Change",
 		method:     http.MethodPost, path: "/v2/vectordb/jobs/import/describe",
 		int64IDs: true, idsQuoted: true, idRule: int64Rule,
-		stateKey: "state", startKey: "createTime", endKey: "completeTime", importedKey: "importedRows", totalKey: "totalRows",
+		stateKey: "state", startKey: "createTime", endKey: "completeTime", collectionKey: "collectionName", importedKey: "importedRows", totalKey: "totalRows",
 		begins:       []string{"Pending"},
 		ends:         map[string]Outcome{"Completed": Succeeded, "Failed": Failed, "Uncommitted": AwaitingCommit},
 		missingCodes: []int64{2100, 2101}, missingWords: []string{"import job does not exist", "jobid=%s"},
@@ -102,7 +103,7 @@ var kinds = []row{
 		prefix:     "RestoreSnapshot",
 		method:     http.MethodPost, path: "/v2/vectordb/jobs/snapshot/describe",
 		int64IDs: true, idsQuoted: true, idRule: int64Rule,
-		stateKey: "state", startKey: "startTime", tookKey: "timeCost",
+		stateKey: "state", startKey: "startTime", tookKey: "timeCost", collectionKey: "collectionName",
 		begins:       []string{"RestoreSnapshotNone", "RestoreSnapshotPending"},
 		ends:         map[string]Outcome{"RestoreSnapshotCompleted": Succeeded, "RestoreSnapshotFailed": Failed},
 		missingCodes: []int64{2100, 2101}, missingWords: []string{"restore job not found", "jobid=%s"},
@@ -202,11 +203,21 @@ func (r *row) inBody(id string) string {
 	return strconv.Quote(id)
 }
 
+// valid reports whether there is such a kind, and the id is one of it.
+func (r Ref) valid() bool {
+	n, err := strconv.ParseInt(r.ID, 10, 64)
+	return err == nil && n > 0 && r.Kind.Int64IDs() || r.Kind.TextID(r.ID)
+}
+
 // isMissing reports whether a failed answer says that the cluster knows no such
 // job. It matches text, for want of a code of its own: those of the cluster stand
 // for much else.
-func (r *row) isMissing(code int64, message, id string) bool {
-	if len(r.missingCodes) > 0 && !slices.Contains(r.missingCodes, code) {
+func (r *row) isMissing(status int, code int64, message, id string) bool {
+	if r.missingCodes == nil {
+		if status != http.StatusOK && status != http.StatusNotFound {
+			return false
+		}
+	} else if !slices.Contains(r.missingCodes, code) {
 		return false
 	}
 	for _, words := range r.missingWords {

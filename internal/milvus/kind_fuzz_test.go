@@ -123,7 +123,10 @@ var notFoundAs = map[JobKind]struct {
 
 func FuzzANotFoundIsOfThatVeryJob(f *testing.F) {
 	for i, kind := range JobKinds() {
-		says := notFoundAs[kind]
+		says, known := notFoundAs[kind]
+		if !known {
+			f.Fatalf("notFoundAs lacks %s", kind)
+		}
 		for _, id := range []string{"7", "job-0aB", "a"} {
 			for _, named := range []string{id, id + "7", "7" + id, id + "-1", id + "_", strings.ToUpper(id), id + "é", id + "/" + id} {
 				f.Add(uint8(i), id, says.codes[0], fmt.Sprintf(says.message, named))
@@ -134,12 +137,12 @@ func FuzzANotFoundIsOfThatVeryJob(f *testing.F) {
 		ref := aKindAndItsID(t, which, id)
 		row, says := ref.Kind.row(), notFoundAs[ref.Kind]
 		word := regexp.MustCompile(`(^|[^A-Za-z0-9_-])` + regexp.QuoteMeta(id) + `($|[^A-Za-z0-9_-])`)
-		if row.isMissing(code, message, id) && !word.MatchString(message) {
+		if row.isMissing(200, code, message, id) && !word.MatchString(message) {
 			t.Errorf("%q does not say that %s is not found", message, id)
 		}
 		// Whatever it says behind that.
 		for _, code := range says.codes {
-			if said := fmt.Sprintf(says.message, id) + ": " + message; !row.isMissing(code, said, id) {
+			if said := fmt.Sprintf(says.message, id) + ": " + message; !row.isMissing(200, code, said, id) {
 				t.Errorf("%q with code %d says that %s is not found", said, code, id)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,6 +148,14 @@ func TestEachKindKnowsItsOwnNotFound(t *testing.T) {
 		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-a-b not found, job-a", NotFound},
 		{Ref{"cloud", "job-a"}, 404, 4711, "no such route", Misconfigured},
 		{Ref{"cloud", "job-a"}, 401, 4711, "job-a: not authorized", Refused},
+		{Ref{"cloud", "job-a"}, 401, 80001, "API key not found: /v2/jobs/job-a", Refused},
+		{Ref{"cloud", "job-a"}, 200, 80001, "API key not found: /v2/jobs/job-a", Refused},
+		{Ref{"cloud", "job-a"}, 403, 403, "project not found for job-a", Refused},
+		{Ref{"cloud", "job-a"}, 429, 429, "tenant not found in the cache, job-a", Throttled},
+		{Ref{"cloud", "job-a"}, 200, 8, "tenant not found in the cache, job-a", Throttled},
+		{Ref{"cloud", "job-a"}, 500, 500, "backend not found: job-a", Temporary},
+		{Ref{"cloud", "job-a"}, 503, 2, "backend not found: job-a", Temporary},
+		{Ref{"cloud", "job-a"}, 302, 302, "not found: job-a", Misconfigured},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s %s: %d %s", tt.ref.Kind, tt.ref.ID, tt.code, tt.message), func(t *testing.T) {
@@ -167,15 +176,47 @@ func TestAWrongEndpointOfACloudJobIsMisconfigured(t *testing.T) {
 	}
 }
 
-// Parse lets no such id in; if one came all the same, it could not change what is
-// asked for.
-func TestNoIDChangesThePath(t *testing.T) {
-	for _, id := range []string{"../v2/projects", "a/b", "a?b=c", "a#b", "a%2Fb", "", "."} {
-		var path string
-		c := startCluster(t, func(w http.ResponseWriter, r *http.Request) { path = r.RequestURI })
-		_, _ = c.Describe(t.Context(), apiKey, Ref{"cloud", id})
-		if rest, ok := strings.CutPrefix(path, "/v2/jobs/"); !ok || strings.ContainsAny(rest, "/?#") {
-			t.Errorf("%q asks for %s", id, path)
+// Parse lets no such id in; if one came all the same, nothing would be asked for.
+func TestAnIDThatIsNoneOfItsKindsIsNotAskedFor(t *testing.T) {
+	c := startCluster(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("asked for %s", r.RequestURI) })
+	for _, id := range []string{"../v2/projects", "a/b", "a?b=c", "a#b", "a%2Fb", "", ".", "..", strings.Repeat("a", 129)} {
+		for _, ref := range []Ref{{"cloud", id}, {"import", id}, {ExternalCollection, id}, {"none", "7"}, {"import", "-7"}, {"import", "job-a"}} {
+			if _, err := c.Describe(t.Context(), apiKey, ref); err == nil || err.(*Error).Kind != Misconfigured {
+				t.Errorf("%+v: %v", ref, err)
+			}
+		}
+	}
+	for _, ref := range []Ref{{"cloud", strings.Repeat("a", 128)}, {ExternalCollection, "job-" + strings.Repeat("a", 64)}} {
+		if !ref.valid() {
+			t.Errorf("%+v is an id", ref)
+		}
+	}
+}
+
+// What else an answer may hold is not of the kind.
+func TestAKindTellsOnlyWhatIsItsOwn(t *testing.T) {
+	const all = `"": "12", "collectionName": "c", "externalSource": "s3://b", "type": "BACKUP", "importedRows": 1, "totalRows": 2, "state": "x", "status": "x"`
+	for kind, want := range map[JobKind]Job{
+		ExternalCollection: {State: "x", CollectionName: "c", ExternalSource: "s3://b"},
+		"import":           {State: "x", CollectionName: "c", ImportedRows: new(int64(1)), TotalRows: new(int64(2))},
+		"snapshot":         {State: "x", CollectionName: "c"},
+		"cloud":            {State: "x", Type: "BACKUP"},
+	} {
+		got, err := read(200, nil, []byte(`{"code": 0, "data": {"jobId": "7", `+all+`}}`), Ref{kind, "7"}, apiKey)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", kind, err, diff)
+		}
+	}
+}
+
+func TestAJobIsNotInItsFirstStatesAgain(t *testing.T) {
+	for kind, begins := range map[JobKind]string{
+		ExternalCollection: "RefreshPending", "import": "Pending", "snapshot": "RestoreSnapshotNone RestoreSnapshotPending", "cloud": "PENDING",
+	} {
+		for _, state := range strings.Fields("RefreshPending RefreshInProgress Pending Importing RestoreSnapshotNone RestoreSnapshotPending RestoreSnapshotExecuting PENDING IN_PROGRESS") {
+			if want := slices.Contains(strings.Fields(begins), state); kind.Begins(state) != want {
+				t.Errorf("%s begins with %s: %t", kind, state, !want)
+			}
 		}
 	}
 }

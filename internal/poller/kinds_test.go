@@ -66,6 +66,8 @@ func TestTheEndOfEachKindIsAnEventOfItsOwn(t *testing.T) {
 			`"kind":"external_collection","jobId":"7","state":"RefreshCompleted","terminal":true,"outcome":"succeeded","clusterEndpoint"`},
 		{"import", milvus.Job{State: "Uncommitted", Outcome: milvus.AwaitingCommit, ImportedRows: new(int64(5)), TotalRows: new(int64(6))}, "Import Job State Change",
 			`"kind":"import","jobId":"7","state":"Uncommitted","terminal":true,"outcome":"awaitingCommit","importedRows":5,"totalRows":6,"clusterEndpoint"`},
+		{"import", milvus.Job{State: "Completed", Outcome: milvus.Succeeded, Reason: "fine"}, "Import Job State Change",
+			`"kind":"import","jobId":"7","state":"Completed","terminal":true,"outcome":"succeeded","clusterEndpoint"`},
 		{"snapshot", milvus.Job{State: "RestoreSnapshotFailed", Outcome: milvus.Failed, Reason: "no such snapshot"}, "Snapshot Restore Job State Change",
 			`"kind":"snapshot","jobId":"7","state":"RestoreSnapshotFailed","terminal":true,"outcome":"failed","reason":"no such snapshot","clusterEndpoint"`},
 		{"cloud", milvus.Job{State: "CANCELED", Outcome: milvus.Canceled, Type: "BACKUP"}, "Zilliz Cloud Job State Change",

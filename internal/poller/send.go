@@ -96,7 +96,7 @@ func forget(ctx context.Context, log *slog.Logger, failed map[*item]error) {
 			continue
 		}
 		delete(failed, it)
-		log.WarnContext(ctx, "progress not published", "jobId", it.decision.Event.JobID, "watchId", it.message.Watch.ID, "error", err.Error())
+		log.WarnContext(ctx, "progress not published", "kind", string(it.message.Kind), "jobId", it.decision.Event.JobID, "watchId", it.message.Watch.ID, "error", err.Error())
 		next := &it.decision.Next.Watch
 		next.Job, next.Restarts = it.message.Watch.Job, it.message.Watch.Restarts
 		it.decision.Event = nil

@@ -22,9 +22,8 @@ const (
 
 // Answer is what an event tells the workflow that waits for it.
 type Answer struct {
-	// JobID, WatchID, EventID and State are the event's own, for the log; empty
-	// where it has none.
-	JobID, WatchID, EventID, State string
+	// These are the event's own, for the log; empty where it has none.
+	Kind, JobID, WatchID, EventID, State, Outcome string
 	// Token says which task of which execution waits. It is a credential.
 	Token string
 	// Completed has Output sent as a success; otherwise Error and Cause are
@@ -48,7 +47,7 @@ func Read(payload []byte) (Answer, error) {
 		return Answer{}, errors.New("the event's detail can't be read: it must be one that the poller publishes")
 	}
 	a := Answer{
-		JobID: d.JobID, WatchID: d.Watch.ID, EventID: d.ID, State: d.State,
+		Kind: string(d.Kind), JobID: d.JobID, WatchID: d.Watch.ID, EventID: d.ID, State: d.State, Outcome: string(d.Outcome),
 		Completed: succeeded(d),
 		Output:    string(envelope.Detail),
 		Error:     cut(d.State, maxError),

@@ -1,4 +1,4 @@
-// Package resume wakes the workflow that waits for a refresh: the terminal event
+// Package resume wakes the workflow that waits for a job: the terminal event
 // of a watch whose context holds a task token of Step Functions goes back to the
 // state machine, as the task's success or failure.
 //
@@ -42,7 +42,7 @@ func (r *Resumer) Handle(ctx context.Context, payload json.RawMessage) error {
 		log = log.With("awsRequestId", lc.AwsRequestID)
 	}
 	a, err := Read(payload)
-	log = log.With("jobId", a.JobID, "watchId", a.WatchID, "eventId", a.EventID, "state", a.State)
+	log = log.With("kind", a.Kind, "jobId", a.JobID, "watchId", a.WatchID, "eventId", a.EventID, "state", a.State, "outcome", a.Outcome)
 	if err != nil {
 		log.WarnContext(ctx, "event refused", "reason", err.Error())
 		return nil

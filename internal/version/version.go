@@ -2,33 +2,26 @@
 package version
 
 import (
-	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"strings"
 )
 
-// number is set by the Makefile's builds, with -ldflags.
-var number string
+// Number is the version: the only place where it is set. A test holds the template's
+// output and the changelog to it.
+const Number = "0.2.0"
 
-// Number returns the version, such as 0.1.0: the Makefile's, or else Go's own for a
-// program built from a checkout, which names the commit, or else "devel".
-func Number() string { return numberOf(number, buildInfo()) }
-
-func numberOf(number string, info *debug.BuildInfo) string {
-	main := info.Main.Version
-	if main == "(devel)" {
-		main = ""
+// Long returns the version in one line for a person, with the commit, where Go has
+// stamped it, and Go's version.
+func Long() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
 	}
-	return cmp.Or(number, strings.TrimPrefix(main, "v"), "devel")
+	return long(info)
 }
 
-// Long returns the version in one line for a person, with the commit, where it is
-// known, and Go's version.
-func Long() string { return longOf(number, buildInfo()) }
-
-func longOf(number string, info *debug.BuildInfo) string {
+func long(info *debug.BuildInfo) string {
 	settings := map[string]string{}
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
@@ -41,12 +34,5 @@ func longOf(number string, info *debug.BuildInfo) string {
 		}
 		from = fmt.Sprintf("commit %.12s%s, %s", commit, changes, from)
 	}
-	return fmt.Sprintf("%s (%s, %s/%s)", numberOf(number, info), from, runtime.GOOS, runtime.GOARCH)
-}
-
-func buildInfo() *debug.BuildInfo {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info
-	}
-	return &debug.BuildInfo{}
+	return fmt.Sprintf("%s (%s, %s/%s)", Number, from, runtime.GOOS, runtime.GOARCH)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/version"
 )
 
 var busName = object{"Fn::If": []any{"CreateEventBus", attribute("EventBus", "Name"), ref("EventBusName")}}
@@ -230,7 +231,7 @@ func TestOutputs(t *testing.T) {
 		"ResumeFunctionName":       ref("ResumeFunction"),
 		"ResumeDeadLetterQueueUrl": ref("ResumeDeadLetterQueue"),
 
-		"Version": versionNumber(t),
+		"Version": version.Number,
 	}
 	got := map[string]any{}
 	for name, output := range outputs {
