@@ -34,7 +34,7 @@ func (c costs) deploy() []string {
 
 func prices() string {
 	var b strings.Builder
-	b.WriteString("| | dollars | | AWS's page |\n|---|--:|---|---|\n")
+	b.WriteString("| list price, us-east-1 | dollars | | AWS's page |\n|---|--:|---|---|\n")
 	for _, p := range list {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", p.of, dollars(p.usd), p.unit, p.page)
 	}
@@ -45,7 +45,7 @@ func (c costs) polls() string {
 	row := func(name string, of func(poll) float64) []string {
 		return []string{name, cents(million * of(c.alone)), cents(million * of(c.among))}
 	}
-	return table([]string{"", "b = 1", "b = 10"}, [][]string{
+	return table([]string{"dollars for a million polls, `b` in a batch", "b = 1", "b = 10"}, [][]string{
 		row("invocations", poll.requests),
 		row(fmt.Sprintf("their time, %g s at 128 MB", seconds), poll.time),
 		row("SQS: receive, send and delete", poll.queue),
@@ -60,18 +60,18 @@ func (c costs) polls() string {
 
 func (c costs) standing() string {
 	row := func(name string, idle, used float64) []string { return []string{name, cents(idle), cents(used)} }
-	return table([]string{"", "idle", "in use"}, [][]string{
+	return table([]string{fmt.Sprintf("dollars a month, with %d environments of the function", environments), "idle", "in use"}, [][]string{
 		row("the secret", secret.each(), secret.each()),
 		row(fmt.Sprintf("alarms on %d metrics", alarmed), alarmed*alarm.each(), alarmed*alarm.each()),
 		row("looking into the queue, at most", looking(), looking()),
 		row(fmt.Sprintf("the poller's own metrics, %d where jobs complete", c.metrics), 0, c.ownMetrics()),
-		row(fmt.Sprintf("reading the secret, in %d environments", environments), 0, reads()),
+		row("reading the secret, every five minutes in each", 0, reads()),
 		bold(row("a month, without its polls", c.idle(), c.idle()+c.inUse())),
 	})
 }
 
 func (c costs) compared() string {
-	head := []string{"", "a million polls", "a job"}
+	head := []string{fmt.Sprintf("dollars, with %g polls a job", c.jobPolls), "a million polls", "a job"}
 	for _, jobs := range months {
 		head = append(head, fmt.Sprintf("a month of %s jobs", count(jobs)))
 	}
