@@ -125,6 +125,10 @@ model: ## let chance look for a lost watch in MODEL_CHECKS (5000) schedules
 simulate: ## compare the schedule with others, and draw docs/schedule.svg
 	@go -C $(TOOLS) run ./simulate "$(CURDIR)/docs/schedule.svg"
 
+.PHONY: price
+price: ## print what a poll and a month cost, and what else would
+	@go -C $(TOOLS) run ./price "$(CURDIR)/docs/schedule.md"
+
 .PHONY: record
 record: $(LOCAL) ## record the demo, as docs/demo.svg
 	@go -C $(TOOLS) run ./record "$(CURDIR)/$(LOCAL)" "$(CURDIR)/docs/demo.svg"

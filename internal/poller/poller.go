@@ -84,7 +84,7 @@ func (p *Poller) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		log = log.With("awsRequestId", lc.AwsRequestID)
 	}
-	if id := traceID(traceHeader(ctx)); id != "" {
+	if id := recordedTrace(traceHeader(ctx)); id != "" {
 		log = log.With("traceId", id)
 	}
 

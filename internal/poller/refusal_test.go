@@ -90,7 +90,7 @@ func TestACallThatIsRefusedWholeCostsOnlyTheEntryThatIsToBlame(t *testing.T) {
 func TestATraceHeaderThatNoEntryTakesIsLeftOut(t *testing.T) {
 	for length, sent := range map[int]bool{500: true, 501: false} {
 		h := newHarness(t)
-		header := "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=" + strings.Repeat("x", length-49)
+		header := "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1;Lineage=" + strings.Repeat("x", length-59)
 		ctx := context.WithValue(t.Context(), "x-amzn-trace-id", header) //lint:ignore SA1029 the key is aws-lambda-go's
 		if _, err := h.Handle(ctx, batchOf("1")); err != nil {
 			t.Fatal(err)

@@ -13,13 +13,21 @@ func traceHeader(ctx context.Context) string {
 	return header
 }
 
-// traceID returns the trace's id in a header such as
-// "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1".
-func traceID(header string) string {
+// recordedTrace returns the trace's id in a header such as
+// "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+// or "": X-Ray knows nothing of a trace that is not sampled.
+func recordedTrace(header string) (id string) {
+	sampled := false
 	for field := range strings.SplitSeq(header, ";") {
-		if id, ok := strings.CutPrefix(strings.TrimSpace(field), "Root="); ok {
-			return id
+		switch name, value, _ := strings.Cut(strings.TrimSpace(field), "="); name {
+		case "Root":
+			id = value
+		case "Sampled":
+			sampled = value == "1"
 		}
 	}
-	return ""
+	if !sampled {
+		return ""
+	}
+	return id
 }

@@ -30,15 +30,19 @@ func TestWithoutATraceNothingIsSaidOfIt(t *testing.T) {
 	}
 }
 
-func TestTheTracesIDIsItsRoot(t *testing.T) {
+// With Tracing PassThrough nearly each trace is one that nobody can look up.
+func TestATraceIsNamedByItsRootIfItIsRecorded(t *testing.T) {
 	for header, want := range map[string]string{
-		trace:                          "1-5759e988-bd862e3fe1be46a994272793",
-		"Sampled=0; Root=1-a-b":        "1-a-b",
-		"Parent=53995c3f42cd8ad8":      "",
-		"":                             "",
-		"Self=1-x;Root=1-y;Parent=1-z": "1-y",
+		trace:                                    "1-5759e988-bd862e3fe1be46a994272793",
+		"Sampled=1; Root=1-a-b":                  "1-a-b",
+		"Self=1-x;Root=1-y;Parent=1-z;Sampled=1": "1-y",
+		"Sampled=1;Parent=53995c3f42cd8ad8":      "",
+		"Root=1-a-b;Sampled=0":                   "",
+		"Root=1-a-b":                             "",
+		"Root=1-a-b;Self=1-Sampled=1":            "",
+		"":                                       "",
 	} {
-		if got := traceID(header); got != want {
+		if got := recordedTrace(header); got != want {
 			t.Errorf("%q has the id %q, want %q", header, got, want)
 		}
 	}

@@ -169,6 +169,7 @@ func TestTheCostsNameTheAlarmsAndMetricsThereAre(t *testing.T) {
 	costs := strings.Join(strings.Fields(document(t, "docs/deploy.md")), " ")
 	for _, want := range []string{
 		fmt.Sprintf("%.2f for the %s alarms on one metric each, %.2f for the one on three", 0.1*float64(onOne), []string{7: "seven", 8: "eight"}[onOne], 0.3*float64(onThree)),
+		fmt.Sprintf("alarms on %d metrics |", onOne+3*onThree),
 		fmt.Sprintf("0.30 for each of the poller's own metrics (%d to %d,", always, len(metric.Definitions)),
 	} {
 		if !strings.Contains(costs, want) {

@@ -5,12 +5,14 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"refresh-poller/internal/laptop/deployed"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/poller"
 )
@@ -169,6 +171,45 @@ func TestQueriesCompareWithValuesThatLinesHave(t *testing.T) {
 			if !slices.Contains(values[match[1]], match[2]) {
 				t.Errorf("%s asks for %s = %q, which no line has", title, match[1], match[2])
 			}
+		}
+	}
+}
+
+// Of the lines about executions, WARN lets through those that did not end well, and
+// INFO the others too (AWS Lambda Developer Guide, "Log-level filtering", the table
+// "System log level event mapping").
+func TestQueriesAskOnlyForThoseLinesOfLambdasThatAreWritten(t *testing.T) {
+	level := at[string](t, template(t), "Resources", "PollerFunction", "Properties", "LoggingConfig", "SystemLogLevel")
+	for title, query := range queries(t) {
+		asked := strings.Count(query, "platform.")
+		if failed := strings.Count(query, `type = "platform.report" and record.status != "success"`); asked > failed && level == "WARN" {
+			t.Errorf("%s asks for lines that SystemLogLevel %s leaves out", title, level)
+		}
+	}
+}
+
+// refresh-poller follow shows, and hands on, what it finds in these fields.
+func TestFollowReadsFieldsThatLinesHave(t *testing.T) {
+	_, fields := logged(t, pollersFolders...)
+	for field := range reflect.TypeFor[deployed.Line]().Fields() {
+		name := strings.Replace(strings.ToLower(field.Name[:1])+field.Name[1:], "ID", "Id", 1)
+		if field.Tag.Get("json") != "-" && !fields[name] {
+			t.Errorf("follow reads %s, which no line has", name)
+		}
+	}
+}
+
+func TestTheReadmeListsFieldsThatLinesHave(t *testing.T) {
+	_, fields := logged(t, pollersFolders...)
+	_, list, _ := strings.Cut(document(t, "README.md"), "The log has a JSON line for each poll: ")
+	list, _, _ = strings.Cut(list, ".")
+	names := regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(list, -1)
+	if len(names) == 0 {
+		t.Fatal("README.md lists none")
+	}
+	for _, name := range names {
+		if !fields[name[1]] {
+			t.Errorf("README.md lists %s, which no line has", name[1])
 		}
 	}
 }

@@ -63,7 +63,7 @@ func TestTheFunctionRunsAsDesigned(t *testing.T) {
 		// Without it Lambda ends every watch after 16 polls.
 		"RecursiveLoop": "Allow",
 		"Tracing":       "Active",
-		"LoggingConfig": object{"LogFormat": "JSON", "LogGroup": ref("PollerLogGroup"), "ApplicationLogLevel": "TRACE"},
+		"LoggingConfig": object{"LogFormat": "JSON", "LogGroup": ref("PollerLogGroup"), "ApplicationLogLevel": "TRACE", "SystemLogLevel": "WARN"},
 		"Events": object{"Jobs": object{"Type": "SQS", "Properties": object{
 			"Queue":                          attribute("JobQueue", "Arn"),
 			"BatchSize":                      10,
