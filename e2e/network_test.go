@@ -4,10 +4,14 @@ package e2e
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -41,5 +45,50 @@ func TestThePrivateNetworkIsDeployed(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("endpoints (-want +got):\n%s", diff)
+	}
+}
+
+// The commands as they stand in the document, with what a file may have in it.
+func TestTheDocumentedSecretHoldsTheFilesAndLeavesNone(t *testing.T) {
+	text, err := os.ReadFile("../docs/networks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, commands, _ := strings.Cut(string(text), "```sh\n(umask 077")
+	commands, _, found := strings.Cut(commands, "```")
+	if !found {
+		t.Fatal("docs/networks.md writes no secret")
+	}
+	dir, files := t.TempDir(), map[string]string{
+		"token": "user:pass\"word'\\", "ca.pem": "-----BEGIN CERTIFICATE-----\nAA=\n-----END CERTIFICATE-----\n", "client.pem": "a = b\n", "client-key.pem": "the key\n",
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := startEmulator(t)
+	sh := exec.Command("sh", "-ec", "(umask 077"+strings.Replace(commands, "rm secret.json", "stat -c %a secret.json; rm secret.json", 1))
+	sh.Dir, sh.Env = dir, append(e.environ(), "PATH="+awsCLI(t, e)+":"+os.Getenv("PATH"))
+	if said, err := sh.CombinedOutput(); err != nil || !strings.HasSuffix(string(said), "\n600\n") {
+		t.Fatalf("%v\n%s", err, said)
+	}
+
+	secret, err := secretsmanager.NewFromConfig(e.client()).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: new("refresh-poller/token")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	if err := json.Unmarshal([]byte(*secret.SecretString), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"token": files["token"], "caCertificate": files["ca.pem"], "clientCertificate": files["client.pem"], "clientPrivateKey": files["client-key.pem"],
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("secret (-want +got):\n%s", diff)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != len(files) {
+		t.Errorf("left are %v", left)
 	}
 }

@@ -96,7 +96,7 @@ func TestThePrivateNetworkLetsTheFunctionsOutToTheClusterAndTheEndpointsOnly(t *
 // A document that named another set would cost its reader an hour.
 func TestTheDocumentOfNetworksNamesTheEndpointsThatThereAre(t *testing.T) {
 	named := map[string]bool{}
-	for _, match := range regexp.MustCompile("(?m)^\\| `com\\.amazonaws\\.REGION\\.(\\w+)`").FindAllStringSubmatch(document(t, "docs/networks.md"), -1) {
+	for _, match := range regexp.MustCompile("(?m)^ *\\| `com\\.amazonaws\\.REGION\\.(\\w+)`").FindAllStringSubmatch(document(t, "docs/networks.md"), -1) {
 		named[match[1]] = true
 	}
 	always, withWorkflows := endpointServices(t)
