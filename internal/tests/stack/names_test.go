@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -107,5 +108,20 @@ func TestNoRegionIsTheEndOfAnother(t *testing.T) {
 				t.Errorf("%s ends in %s", other, region)
 			}
 		}
+	}
+}
+
+func TestTheFileForAFurtherStackNamesParametersThatThereAre(t *testing.T) {
+	parameters := at[object](t, template(t), "Parameters")
+	text := document(t, "stacks/books.toml.example")
+	_, overrides, _ := strings.Cut(text, "parameter_overrides = [")
+	given := regexp.MustCompile(`"(\w+)=`).FindAllStringSubmatch(overrides, -1)
+	for _, match := range given {
+		if parameters[match[1]] == nil {
+			t.Errorf("there is no parameter %s", match[1])
+		}
+	}
+	if len(given) < 2 {
+		t.Errorf("found but %d parameters", len(given))
 	}
 }
