@@ -48,11 +48,12 @@ func TestTwoStacksOnOneBusAreToldApart(t *testing.T) {
 		"refresh-poller-orders": {"token-orders", "token-orders", parameters{"EventBusName": namedBus, "EventSource": "refresh-poller.orders"}, nil},
 	})
 	books, orders := stacks["refresh-poller-books"], stacks["refresh-poller-orders"]
+	const refreshes = `"detail-type": ["External Collection Refresh Job State Change"]`
 	queues := map[string]string{}
 	for name, pattern := range map[string]string{
-		"all":              `{"source": [{"prefix": "refresh-poller."}], "detail": {"terminal": [true]}}`,
-		"books":            `{"source": ["refresh-poller.books"], "detail": {"terminal": [true]}}`,
-		"orders' endpoint": fmt.Sprintf(`{"detail": {"clusterEndpoint": [%q], "terminal": [true]}}`, orders.cluster.URL),
+		"all":              `{"source": [{"prefix": "refresh-poller."}], ` + refreshes + `, "detail": {"terminal": [true]}}`,
+		"books":            `{"source": ["refresh-poller.books"], ` + refreshes + `, "detail": {"terminal": [true]}}`,
+		"orders' endpoint": fmt.Sprintf(`{%s, "detail": {"clusterEndpoint": [%q], "terminal": [true]}}`, refreshes, orders.cluster.URL),
 	} {
 		queues[name] = books.catchEvents(t, namedBus, strings.NewReplacer("'", "", " ", "-").Replace(name), pattern)
 	}
