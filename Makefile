@@ -15,7 +15,7 @@ LOCAL := bin/refresh-poller
 ##@ For those who use it
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) ":" } /^[a-z0-9A-Z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) ":" } /^[a-z0-9A-Z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: $(LOCAL) ## follow simulated jobs on an embedded queue and bus
@@ -45,6 +45,18 @@ $(LOCAL):
 deploy: ## sam build and sam deploy: CONFIG=default, dev or prod
 	sam build --config-env $(CONFIG)
 	sam deploy --config-env $(CONFIG)
+
+# The path is absolute, for SAM looks for another one beside the template. Without
+# the trap a /bin/sh that is bash would go on with the next stack after Ctrl-C.
+STACKS ?= $(sort $(basename $(notdir $(wildcard stacks/*.toml))))
+.PHONY: deploy-all
+deploy-all: ## sam build, and sam deploy for each stacks/*.toml: STACKS="a b" for some
+	@[ -n "$(strip $(STACKS))" ] || { echo "There is no stacks/NAME.toml: docs/deploy.md#several-clusters says what goes into one." >&2; exit 2; }
+	sam build
+	@trap 'exit 130' INT; failed=; for stack in $(STACKS); do \
+	  echo "sam deploy --config-file stacks/$$stack.toml"; \
+	  sam deploy --config-file "$(CURDIR)/stacks/$$stack.toml" || failed="$$failed $$stack"; \
+	done; [ -z "$$failed" ] || { echo "Not deployed:$$failed" >&2; exit 1; }
 
 .PHONY: enqueue
 enqueue: $(LOCAL) ## start a watch in the deployed stack: JOB_ID=…, STACK=refresh-poller

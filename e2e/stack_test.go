@@ -113,7 +113,7 @@ func (o *output) String() string {
 func start(t *testing.T, e *emulator, b binaries, d deployment, c *cluster) *stack {
 	t.Helper()
 	s := &stack{deployment: d, cluster: c, emulator: e, sqs: sqs.NewFromConfig(e.client()), faults: &output{}, resumed: &output{}}
-	s.catch = s.catchEvents(t, s.Outputs["EventBusName"], "events-of-"+s.Outputs["PollerFunctionName"], `{"source": ["refresh-poller"]}`)
+	s.catch = s.catchEvents(t, s.Outputs["EventBusName"], "events-of-"+s.Outputs["PollerFunctionName"], fmt.Sprintf(`{"source": [%q]}`, d.Function.Environment["EVENT_SOURCE"]))
 
 	mapping := Mapping{
 		Queue: witness{s.sqs, s}, QueueURL: d.Outputs["JobQueueUrl"], QueueARN: d.Outputs["JobQueueArn"],

@@ -117,3 +117,63 @@ func TestMakeOnlySaysWhatItWouldDoIfAskedTo(t *testing.T) {
 		})
 	}
 }
+
+// fakeSAM puts a sam on the PATH that notes its arguments, and fails to deploy the
+// stack bad. It returns the path, and what it was called with.
+func fakeSAM(t *testing.T, dir string) (path string, calls func() []string) {
+	t.Helper()
+	noted := filepath.Join(dir, "calls")
+	script := "#!/bin/sh\necho \"$@\" >> " + noted + "\ncase $* in *bad.toml) exit 1;; esac\n"
+	if err := os.WriteFile(filepath.Join(dir, "sam"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir + ":" + os.Getenv("PATH"), func() []string {
+		text, _ := os.ReadFile(noted)
+		return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	}
+}
+
+func TestMakeDeployAllDeploysEachStackAndSaysWhichFailed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args, files, deployed []string
+		status                int
+		says                  string
+	}{
+		"all":            {files: []string{"orders", "books"}, deployed: []string{"books", "orders"}},
+		"some":           {args: []string{"STACKS=orders"}, files: []string{"books", "orders"}, deployed: []string{"orders"}},
+		"one fails":      {files: []string{"bad", "books"}, deployed: []string{"bad", "books"}, status: 2, says: "Not deployed: bad\n"},
+		"without a file": {files: nil, status: 2, says: "There is no stacks/NAME.toml: docs/deploy.md#several-clusters says what goes into one.\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			copyMakefile(t, dir)
+			if err := os.Mkdir(filepath.Join(dir, "stacks"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range append(tt.files, "books.toml.example") {
+				if !strings.Contains(file, ".") {
+					file += ".toml"
+				}
+				if err := os.WriteFile(filepath.Join(dir, "stacks", file), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			path, calls := fakeSAM(t, t.TempDir())
+			command := makeIn(t, dir, map[string]string{"PATH": path}, append([]string{"-s", "deploy-all"}, tt.args...)...)
+			out, _ := command.CombinedOutput()
+			if got := command.ProcessState.ExitCode(); got != tt.status || !strings.Contains(string(out), tt.says) {
+				t.Errorf("status %d, not %d\n%s", got, tt.status, out)
+			}
+			want := []string{""}
+			for i, stack := range tt.deployed {
+				if i == 0 {
+					want = []string{"build"}
+				}
+				want = append(want, "deploy --config-file "+filepath.Join(dir, "stacks", stack+".toml"))
+			}
+			if diff := cmp.Diff(want, calls()); diff != "" {
+				t.Errorf("sam's arguments (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
