@@ -109,10 +109,9 @@ def as_lambda_has_it(name, function, template):
         # A parameter of type Number stays a number in moto. CloudFormation makes
         # it a string, which is all that an environment can hold.
         "Environment": {k: str(v) for k, v in function["Environment"]["Variables"].items()},
-        # moto forgets these.
+        # moto forgets it.
         "LogFormat": properties["LoggingConfig"]["LogFormat"],
         "LogLevel": properties["LoggingConfig"]["ApplicationLogLevel"],
-        "Tracing": properties["TracingConfig"]["Mode"],
         "VpcConfig": function.get("VpcConfig"),
         "Role": iam.get_role(RoleName=role)["Role"],
         "Policies": iam.list_role_policies(RoleName=role)["PolicyNames"],

@@ -31,7 +31,6 @@ type function struct {
 	FunctionArn, Handler, LogFormat, LogLevel string
 	MemorySize, Timeout                       int
 	Environment                               map[string]string
-	Tracing                                   string
 	VpcConfig                                 *struct{ SubnetIds, SecurityGroupIds []string }
 	Role                                      struct {
 		Path                string

@@ -11,18 +11,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// One stack asks for nothing and one for all. moto forgets the key of a log group;
-// TestTheKeyEncryptsAllThatIsKept reads it in the template.
+// One stack asks for nothing and one for all. moto forgets tracing and the key of
+// a log group; the tests of the template read them there.
 func TestTheOptionsOfAStackReachItsResources(t *testing.T) {
 	const (
 		key      = "arn:aws:kms:" + region + ":" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab"
 		boundary = "arn:aws:iam::" + account + ":policy/boundary"
 	)
 	type options struct {
-		Subnets, SecurityGroups               []string
-		Tracing, RolePath, Boundary, QueueKey string
-		PollerPolicies                        []string
-		Window                                int
+		Subnets, SecurityGroups      []string
+		RolePath, Boundary, QueueKey string
+		PollerPolicies               []string
+		Window                       int
 	}
 	given := parameters{
 		"ClusterEndpoint":       "http://milvus.internal:19530",
@@ -41,16 +41,16 @@ func TestTheOptionsOfAStackReachItsResources(t *testing.T) {
 	created := deploy(t, e, build(t), map[string]parameters{"plain": given, "full": all})
 
 	want := map[string]options{
-		"plain": {Tracing: "PassThrough", RolePath: "/", PollerPolicies: []string{"poll-jobs"}},
+		"plain": {RolePath: "/", PollerPolicies: []string{"poll-jobs"}},
 		"full": {
-			[]string{"subnet-01234567", "subnet-89abcdef"}, []string{"sg-01234567"}, "Active", "/teams/data/", boundary, key,
+			[]string{"subnet-01234567", "subnet-89abcdef"}, []string{"sg-01234567"}, "/teams/data/", boundary, key,
 			[]string{"network-interfaces", "poll-jobs"}, 3,
 		},
 	}
 	got := map[string]options{}
 	for name, d := range created {
 		o := options{
-			Tracing: d.Function.Tracing, RolePath: d.Function.Role.Path, Boundary: d.Function.Role.PermissionsBoundary.PermissionsBoundaryArn,
+			RolePath: d.Function.Role.Path, Boundary: d.Function.Role.PermissionsBoundary.PermissionsBoundaryArn,
 			PollerPolicies: slices.Sorted(slices.Values(d.Function.Policies)), Window: d.Mapping.MaximumBatchingWindowInSeconds,
 		}
 		if vpc := d.Function.VpcConfig; vpc != nil {
