@@ -57,6 +57,16 @@ def translate(path, code_uris, parameters):
     return transform(template, parameters, NoManagedPolicies())
 
 
+def without_gaps(items):
+    """Returns a list with its choices outside: moto keeps an AWS::NoValue that is in one."""
+    for i, item in enumerate(items):
+        if isinstance(item, dict) and "Fn::If" in item and item["Fn::If"][2] == {"Ref": "AWS::NoValue"}:
+            condition, value, _ = item["Fn::If"]
+            return {"Fn::If": [
+                condition, without_gaps([*items[:i], value, *items[i + 1:]]), without_gaps(items[:i] + items[i + 1:])]}
+    return items
+
+
 def fit_to_moto(template):
     """Changes what moto's CloudFormation can't take as it stands."""
     resources = template["Resources"]
@@ -64,8 +74,9 @@ def fit_to_moto(template):
         del resources[name]
     # The dashboard shows the alarms' states; moto takes no reference to what is not there.
     body = resources["Dashboard"]["Properties"]["DashboardBody"]
-    text, _ = body["Fn::Sub"]
-    body["Fn::Sub"] = re.sub(r"\$\{(\w+Alarm)\.Arn\}", r"\1", text).replace("${AlarmOfResumes}", "")
+    text, variables = body["Fn::Sub"]
+    del variables["AlarmOfResumes"]
+    body["Fn::Sub"] = [re.sub(r"\$\{(\w+Alarm)\.Arn\}", r"\1", text).replace("${AlarmOfResumes}", ""), variables]
     # moto's rules have no function for a target. The tests hand over what comes into this queue.
     resources["ResumeDeliveries"] = {"Type": "AWS::SQS::Queue", "Condition": "ResumesWorkflows", "Properties": {}}
     resources["ResumeRule"]["Properties"]["Targets"][0]["Arn"] = {"Fn::GetAtt": ["ResumeDeliveries", "Arn"]}
@@ -76,6 +87,11 @@ def fit_to_moto(template):
             # moto serves a mapping itself, within SendMessage, by running the
             # function in Docker. Disabled, it only keeps its configuration.
             properties["Enabled"] = False
+        if resource["Type"] in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+            document = properties["PolicyDocument"]
+            document["Statement"] = without_gaps(document["Statement"])
+            if "Roles" in properties:
+                properties["Roles"] = without_gaps(properties["Roles"])
         if resource["Type"] == "AWS::Events::Archive":
             # CloudFormation has an object here, moto wants its text.
             properties["EventPattern"] = {"Fn::ToJsonString": properties["EventPattern"]}
@@ -84,6 +100,7 @@ def fit_to_moto(template):
 def as_lambda_has_it(name, function, template):
     """Returns the function's configuration, with what moto drops or mistypes."""
     properties = template["Resources"][name]["Properties"]
+    iam, role = boto3.client("iam"), function["Role"].rpartition("/")[2]
     return {
         "FunctionArn": function["FunctionArn"],
         "Handler": function["Handler"],
@@ -95,6 +112,9 @@ def as_lambda_has_it(name, function, template):
         # moto forgets it.
         "LogFormat": properties["LoggingConfig"]["LogFormat"],
         "LogLevel": properties["LoggingConfig"]["ApplicationLogLevel"],
+        "VpcConfig": function.get("VpcConfig"),
+        "Role": iam.get_role(RoleName=role)["Role"],
+        "Policies": iam.list_role_policies(RoleName=role)["PolicyNames"],
     }
 
 
@@ -108,11 +128,13 @@ def create(cloudformation, name, template, parameters):
     )
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     created = {r.get("LogicalResourceId") for r in cloudformation.describe_stack_resources(StackName=name)["StackResources"]}
-    resumes = parameters.get("ResumeWorkflows") == "true"
-    missing = {
-        n for n, r in template["Resources"].items()
-        if "Condition" not in r or r["Condition"] == "ResumesWorkflows" and resumes
-    } - created
+    wanted = {
+        None: True,
+        "ResumesWorkflows": parameters.get("ResumeWorkflows") == "true",
+        "InVpc": parameters.get("VpcSubnetIds"),
+        "ArchiveEvents": parameters.get("EventArchiveDays"),
+    }
+    missing = {n for n, r in template["Resources"].items() if wanted.get(r.get("Condition"))} - created
     if stack["StackStatus"] != "CREATE_COMPLETE" or missing:
         sys.exit(f"{name} is {stack['StackStatus']}, without {sorted(missing)}")
     return {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
@@ -143,7 +165,7 @@ def main():
         template = translate(order["template"], code_uris, parameters)
         fit_to_moto(template)
         result[name] = deploy(name, template, parameters)
-    json.dump(result, sys.stdout)
+    json.dump(result, sys.stdout, default=str)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,13 @@ type function struct {
 	FunctionArn, Handler, LogFormat, LogLevel string
 	MemorySize, Timeout                       int
 	Environment                               map[string]string
+	VpcConfig                                 *struct{ SubnetIds, SecurityGroupIds []string }
+	Role                                      struct {
+		Path                string
+		PermissionsBoundary struct{ PermissionsBoundaryArn string }
+	}
+	// Policies are the names of the role's own.
+	Policies []string
 }
 
 // parameters are those of a stack.

@@ -96,7 +96,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-const rightEndpoint = "watch: --endpoint (CLUSTER_ENDPOINT) must be an https URL of scheme, host and, if need be, port only, such as https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530 (http is for localhost and 127.0.0.1)\n"
+const rightEndpoint = "watch: --endpoint (CLUSTER_ENDPOINT) must be an https URL of scheme, host and, if need be, port only, such as https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530 (http is for localhost, 127.0.0.1, addresses of RFC 1918, names in .internal or .local, and internal-*.elb.amazonaws.com)\n"
 
 func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 	const (

@@ -148,7 +148,7 @@ func TestValuesJustInsideTheirBoundsAreTaken(t *testing.T) {
 }
 
 const (
-	badEndpoint = "ClusterEndpoint must be an https URL of scheme, host and, if need be, port only, such as https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530 (http is for localhost and 127.0.0.1)"
+	badEndpoint = "ClusterEndpoint must be an https URL of scheme, host and, if need be, port only, such as https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530 (http is for localhost, 127.0.0.1, addresses of RFC 1918, names in .internal or .local, and internal-*.elb.amazonaws.com)"
 	badSecret   = "ClusterTokenSecretArn must be the ARN of a Secrets Manager secret"
 	badRate     = "DescribeRateLimit must be a number of requests a second above 0"
 	badLevel    = "LogLevel must be DEBUG, INFO, WARN or ERROR"

@@ -64,6 +64,13 @@ func newClient(endpoint string, transport *http.Transport) *Client {
 func newTransport(connections int) *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = connections
+	// What is asked for without TLS a proxy would read, the token included.
+	transport.Proxy = func(req *http.Request) (*neturl.URL, error) {
+		if req.URL.Scheme != "https" {
+			return nil, nil
+		}
+		return http.ProxyFromEnvironment(req)
+	}
 	transport.MaxResponseHeaderBytes = 64 << 10
 	// An answer is a few hundred bytes: not worth a gzip bomb.
 	transport.DisableCompression = true

@@ -23,6 +23,10 @@ func TestAnEndpointIsAnHTTPSURLOfAHost(t *testing.T) {
 		"http on this host":          {"http://localhost:19530", "http://localhost:19530"},
 		"http on this host by IPv4":  {"http://127.0.0.1:19530/", "http://127.0.0.1:19530"},
 		"http on this host, no port": {"http://localhost", "http://localhost"},
+		"http on a private address":  {"http://10.0.0.1:19530/", "http://10.0.0.1:19530"},
+		"http on a private name":     {"http://milvus.prod.internal:19530", "http://milvus.prod.internal:19530"},
+		"http on a link-local name":  {"http://milvus.local", "http://milvus.local"},
+		"http on a load balancer":    {"http://internal-milvus-123.us-east-1.elb.amazonaws.com", "http://internal-milvus-123.us-east-1.elb.amazonaws.com"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -55,6 +59,9 @@ func TestAnythingElseIsNoEndpoint(t *testing.T) {
 		"http on a nearby address":  "http://127.0.0.2",
 		"http behind user info":     "http://localhost@milvus.example.com",
 		"http by IPv6":              "http://[::1]:19530",
+		"http on a public address":  "http://172.32.0.1",
+		"http on a public name":     "http://milvus.internal.example.com",
+		"http behind a balancer":    "http://internal-milvus.public-1.us-east-1.elb.amazonaws.com",
 		"a user":                    "https://root@milvus.example.com",
 		"an empty user":             "https://@milvus.example.com",
 		"a user and password":       "https://root:" + password + "@milvus.example.com",

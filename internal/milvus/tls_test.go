@@ -202,6 +202,7 @@ func TestAProxyOfTheEnvironmentGetsNoToken(t *testing.T) {
 		"that opens a tunnel":             {right, "https://" + host + ":19530", "HTTPS_PROXY", "CONNECT cluster.example:19530", "RefreshInProgress"},
 		"that answers as if it were it":   {forged, "https://" + host + ":19530", "HTTPS_PROXY", "CONNECT cluster.example:19530", "certificate"},
 		"that is for http":                {right, "http://127.0.0.1:1", "HTTP_PROXY", "", "connection refused"},
+		"that is for http elsewhere":      {right, "http://cluster.internal:1", "HTTP_PROXY", "", "no answer"},
 		"that is not for this machine":    {right, "https://localhost:1", "HTTPS_PROXY", "", "connection refused"},
 		"that is for all, which is no Go": {right, "https://localhost:1", "ALL_PROXY", "", "connection refused"},
 	}

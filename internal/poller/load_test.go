@@ -22,7 +22,6 @@ import (
 // What config does not know of template.yaml.
 const (
 	batchSize       = 10
-	batchWindow     = time.Second
 	functionTimeout = 30 * time.Second
 	visibility      = 190 * time.Second
 	receives        = 5
@@ -126,7 +125,7 @@ func newStack(t *testing.T, c *crowd, disorder float64) *stack {
 		idle <- p
 	}
 	return &stack{cfg, queues, embedded.Mapping{
-		Queues: queues, QueueURL: cfg.JobQueueUrl, BatchSize: batchSize, BatchWindow: batchWindow,
+		Queues: queues, QueueURL: cfg.JobQueueUrl, BatchSize: batchSize,
 		MaximumConcurrency: cfg.MaximumConcurrency, FunctionTimeout: functionTimeout,
 		Handler: func(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 			p := <-idle

@@ -32,8 +32,11 @@ func widgets(t *testing.T) []widget {
 	sub := at[[]any](t, stack, "Resources", "Dashboard", "Properties", "DashboardBody", "Fn::Sub")
 	text := sub[0].(string)
 	for name, choice := range sub[1].(object) {
-		// As in a stack where the condition holds.
-		text = strings.ReplaceAll(text, "${"+name+"}", at[[]any](t, choice.(object), "Fn::If")[1].(object)["Fn::Sub"].(string))
+		if choice, ok := choice.(object)["Fn::If"].([]any); ok {
+			text = replaced(text, name, choice[1]) // as in a stack where the condition holds
+		} else {
+			text = replaced(text, name, sub[1].(object)[name])
+		}
 	}
 	text = substituted.ReplaceAllStringFunc(text, func(reference string) string {
 		name := strings.Trim(reference, "${}")
@@ -55,7 +58,29 @@ func widgets(t *testing.T) []widget {
 	if len(body.Widgets) == 0 {
 		t.Fatal("the dashboard has no widget")
 	}
+	for i := range body.Widgets {
+		if body.Widgets[i].Height == 0 {
+			body.Widgets[i].Height = 6 // CloudWatch's default
+		}
+		writeOut(body.Widgets[i].Properties.Metrics)
+	}
 	return body.Widgets
+}
+
+// replaced returns text with the variable's value, a Fn::Sub.
+func replaced(text, variable string, value any) string {
+	return strings.ReplaceAll(text, "${"+variable+"}", value.(object)["Fn::Sub"].(string))
+}
+
+// writeOut replaces each ".", which stands for what the metric above has there.
+func writeOut(metrics [][]any) {
+	for i, m := range metrics {
+		for j := range m {
+			if m[j] == "." {
+				m[j] = metrics[i-1][j]
+			}
+		}
+	}
 }
 
 func TestTheDashboardShowsItsOwnRegionAndLogs(t *testing.T) {

@@ -30,13 +30,13 @@ var nameOf = map[string]string{
 	"AWS::Serverless::Function":   "FunctionName",
 }
 
-// deployed is a stack of the template in an account; id is the first part of what
+// deployment is a stack of the template in an account; id is the first part of what
 // is unique in its StackId.
-type deployed struct{ name, region, id string }
+type deployment struct{ name, region, id string }
 
 // named returns the names that the template gives its resources, by what they need
 // be different in: the account, or the account and region.
-func (d deployed) named(t *testing.T) map[string]string {
+func (d deployment) named(t *testing.T) map[string]string {
 	t.Helper()
 	firstOfStackID := object{"Fn::Select": []any{0, object{"Fn::Split": []any{"-",
 		object{"Fn::Select": []any{2, object{"Fn::Split": []any{"/", ref("AWS::StackId")}}}}}}}}
@@ -73,8 +73,8 @@ func (d deployed) named(t *testing.T) map[string]string {
 }
 
 func TestTwoStacksInOneAccountDoNotCollideInAnyName(t *testing.T) {
-	names := map[string]deployed{}
-	for _, d := range []deployed{
+	names := map[string]deployment{}
+	for _, d := range []deployment{
 		{"refresh-poller", "eu-west-1", "0a1b2c3d"},
 		{"refresh-poller", "us-east-1", "1a1b2c3d"},
 		{"refresh-poller-eu-west-1", "us-east-1", "2a1b2c3d"},

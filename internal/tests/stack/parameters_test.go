@@ -39,6 +39,13 @@ func TestParametersHaveTheirDefaultsAndRanges(t *testing.T) {
 		"RegisterSchemas":             {"Type": "String", "Default": "false", "AllowedValues": []any{"true", "false"}},
 		"ResumeWorkflows":             {"Type": "String", "Default": "false", "AllowedValues": []any{"true", "false"}},
 		"WorkflowArns":                {"Type": "String", "Default": ""},
+		"BatchingWindowSeconds":       {"Type": "Number", "Default": 0, "MinValue": 0, "MaxValue": 10},
+		"Tracing":                     {"Type": "String", "Default": "PassThrough", "AllowedValues": []any{"PassThrough", "Active"}},
+		"VpcSubnetIds":                {"Type": "String", "Default": ""},
+		"VpcSecurityGroupIds":         {"Type": "String", "Default": ""},
+		"PermissionsBoundaryArn":      {"Type": "String", "Default": ""},
+		"RolePath":                    {"Type": "String", "Default": "/"},
+		"KmsKeyArn":                   {"Type": "String", "Default": ""},
 	}
 	got := map[string]object{}
 	for name, parameter := range at[object](t, template(t), "Parameters") {
@@ -120,14 +127,35 @@ func TestAllowedPatterns(t *testing.T) {
 		arn          = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
 		stateMachine = "arn:aws:states:eu-central-1:123456789012:stateMachine:"
 	)
+	keys := struct{ accept, refuse []string }{
+		accept: []string{"", keyARN, "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"},
+		refuse: []string{"alias/token", "arn:aws:kms:eu-central-1:123456789012:alias/token", "arn:aws:kms:eu-central-1:123456789012:key/*", keyARN + "," + keyARN},
+	}
 	for parameter, cases := range map[string]struct{ accept, refuse []string }{
 		"ClusterTokenSecretArn": {
 			accept: []string{arn + "zilliz/token-a1B2c3", "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:token-AAAAAA"},
 			refuse: []string{"", "a-token", arn, arn + "token", arn + "token-a1B2c", arn + "*", "arn:aws:ssm:eu-central-1:123456789012:parameter/token-a1B2c3"},
 		},
-		"ClusterTokenSecretKmsKeyArn": {
-			accept: []string{"", "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms:eu-central-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"},
-			refuse: []string{"alias/token", "arn:aws:kms:eu-central-1:123456789012:alias/token", "arn:aws:kms:eu-central-1:123456789012:key/*"},
+		"ClusterTokenSecretKmsKeyArn": keys,
+		"KmsKeyArn":                   keys,
+		"VpcSubnetIds": {
+			accept: []string{"", "subnet-0123456789abcdef0", "subnet-01234567,subnet-0123456789abcdef0", strings.Repeat("subnet-01234567,", 15) + "subnet-01234567"},
+			refuse: []string{
+				"subnet-", "subnet-0123456", "subnet-0123456789abcdef01", "subnet-0123456G", "sg-01234567", "vpc-01234567", "*", ",subnet-01234567", "subnet-01234567,",
+				"subnet-01234567, subnet-01234567", "subnet-01234567,,subnet-01234567", "subnet-01234567subnet-01234567", strings.Repeat("subnet-01234567,", 16) + "subnet-01234567",
+			},
+		},
+		"VpcSecurityGroupIds": {
+			accept: []string{"", "sg-0123456789abcdef0", "sg-01234567,sg-0123456789abcdef0", strings.Repeat("sg-01234567,", 4) + "sg-01234567"},
+			refuse: []string{"sg-", "default", "subnet-01234567", "sg-01234567,", "sg-01234567, sg-01234567", "sg-01234567/x", strings.Repeat("sg-01234567,", 5) + "sg-01234567"},
+		},
+		"PermissionsBoundaryArn": {
+			accept: []string{"", boundaryARN, "arn:aws-cn:iam::123456789012:policy/teams/data/boundary", "arn:aws-us-gov:iam::aws:policy/PowerUserAccess"},
+			refuse: []string{"boundary", "arn:aws:iam::123456789012:policy/", "arn:aws:iam::123456789012:policy/*", "arn:aws:iam::123456789012:role/boundary", "arn:aws:iam:us-east-1:123456789012:policy/boundary"},
+		},
+		"RolePath": {
+			accept: []string{"/", "/teams/", "/teams/data-1/a_b.c@d/"},
+			refuse: []string{"", "teams", "/teams", "teams/", "//", "/teams//data/", "/two words/", "/*/"},
 		},
 		"EventBusName": {
 			accept: []string{"", "default", "team.orders_1/refresh-jobs"},

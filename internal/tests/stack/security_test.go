@@ -36,8 +36,9 @@ func TestSecurityNamesTestsThatThereAre(t *testing.T) {
 
 func TestSecurityListsWhatIAMAllows(t *testing.T) {
 	claims := security(t)
-	for _, role := range []string{"PollerRole", "ResumeRole"} {
-		for _, statement := range statements(at[object](t, template(t), "Resources", role, "Properties")["Policies"]) {
+	for _, role := range []string{"PollerRole", "ResumeRole", "NetworkPolicy"} {
+		properties := at[object](t, template(t), "Resources", role, "Properties")
+		for _, statement := range statements([]any{properties["Policies"], properties["PolicyDocument"]}) {
 			for _, action := range list(statement["Action"]) {
 				_, name, _ := strings.Cut(action.(string), ":")
 				if !strings.Contains(claims, "`"+name+"`") && !strings.Contains(claims, "`"+action.(string)+"`") {

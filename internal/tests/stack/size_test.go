@@ -2,49 +2,55 @@ package stack
 
 import (
 	"bytes"
-	"encoding/json"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // spaces are those of JSON that stand between its texts.
 var spaces = regexp.MustCompile(`("(?:[^"\\]|\\.)*")|\s+`)
 
-// compact returns v without the white space in the JSON, or parts of it, that it
-// holds as texts: the dashboard and the schemas.
-func compact(v any) any {
-	switch v := v.(type) {
-	case object:
-		all := object{}
-		for key, value := range v {
-			all[key] = compact(value)
+// pack leaves out comments, and white space that nobody needs: between the lines
+// and in the JSON, or parts of it, that the template holds as texts.
+func pack(node *yaml.Node) {
+	node.HeadComment, node.LineComment, node.FootComment = "", "", ""
+	switch node.Kind {
+	case yaml.MappingNode, yaml.SequenceNode:
+		node.Style |= yaml.FlowStyle
+	case yaml.ScalarNode:
+		if node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+			node.Style = node.Style&^(yaml.LiteralStyle|yaml.FoldedStyle) | yaml.SingleQuotedStyle
 		}
-		return all
-	case []any:
-		all := []any{}
-		for _, item := range v {
-			all = append(all, compact(item))
-		}
-		return all
-	case string:
-		if strings.HasPrefix(v, "{") || strings.HasPrefix(v, `"`) {
-			return spaces.ReplaceAllString(v, "$1")
+		if strings.HasPrefix(node.Value, "{") || strings.HasPrefix(node.Value, `"`) {
+			node.Value = spaces.ReplaceAllString(node.Value, "$1")
+			node.Style |= yaml.SingleQuotedStyle
 		}
 	}
-	return v
+	for _, below := range node.Content {
+		pack(below)
+	}
 }
 
 // What is given to CloudFormation inline, and not by way of S3, may be so long
 // (CloudFormation User Guide, "Quotas").
 func TestTheTemplateKeepsWithinWhatCanBeGivenInline(t *testing.T) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(compact(template(t))); err != nil {
+	text, err := os.ReadFile("../../../template.yaml")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if size := text.Len() - 1; size > 51_200 {
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	pack(&document)
+	var packed bytes.Buffer
+	if err := yaml.NewEncoder(&packed).Encode(&document); err != nil {
+		t.Fatal(err)
+	}
+	if size := packed.Len(); size > 51_200 {
 		t.Errorf("without comments and needless white space the template has %d bytes, more than 51 200", size)
 	} else {
 		t.Logf("%d bytes", size)

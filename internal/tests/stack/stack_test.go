@@ -62,12 +62,12 @@ func TestTheFunctionRunsAsDesigned(t *testing.T) {
 		"Timeout":       30,
 		// Without it Lambda ends every watch after 16 polls.
 		"RecursiveLoop": "Allow",
-		"Tracing":       "Active",
+		"Tracing":       ref("Tracing"),
 		"LoggingConfig": object{"LogFormat": "JSON", "LogGroup": ref("PollerLogGroup"), "ApplicationLogLevel": "TRACE", "SystemLogLevel": "WARN"},
 		"Events": object{"Jobs": object{"Type": "SQS", "Properties": object{
 			"Queue":                          attribute("JobQueue", "Arn"),
 			"BatchSize":                      10,
-			"MaximumBatchingWindowInSeconds": 1,
+			"MaximumBatchingWindowInSeconds": ref("BatchingWindowSeconds"),
 			"FunctionResponseTypes":          []any{"ReportBatchItemFailures"},
 			"ScalingConfig":                  object{"MaximumConcurrency": ref("MaximumConcurrency")},
 		}}},
@@ -80,7 +80,7 @@ func TestTheFunctionRunsAsDesigned(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("properties (-want +got):\n%s", diff)
 	}
-	group := at[object](t, template(t), "Resources", "PollerLogGroup", "Properties")
+	group := at[object](t, evaluate(t, nil).resources(), "PollerLogGroup", "Properties")
 	if diff := cmp.Diff(object{"RetentionInDays": ref("LogRetentionDays")}, group); diff != "" {
 		t.Errorf("log group (-want +got):\n%s", diff)
 	}
@@ -90,7 +90,7 @@ func TestTheJobQueueGivesLambdaTimeToRetry(t *testing.T) {
 	stack := template(t)
 	timeout := at[int](t, stack, "Resources", "PollerFunction", "Properties", "Timeout")
 	queue := at[object](t, stack, "Resources", "JobQueue", "Properties")
-	window := at[int](t, stack, "Resources", "PollerFunction", "Properties", "Events", "Jobs", "Properties", "MaximumBatchingWindowInSeconds")
+	window := at[int](t, stack, "Parameters", "BatchingWindowSeconds", "MaxValue")
 	if visibility := at[int](t, queue, "VisibilityTimeout"); visibility < 6*timeout+window {
 		t.Errorf("the visibility timeout is %d s, less than 6 times the function's %d s and the window of %d s", visibility, timeout, window)
 	}
@@ -109,8 +109,9 @@ func TestQueuesAreStandardEncryptedAndKeepMessages14Days(t *testing.T) {
 	if diff := cmp.Diff([]string{"JobDeadLetterQueue", "JobQueue", "ResumeDeadLetterQueue"}, queues); diff != "" {
 		t.Errorf("queues (-want +got):\n%s", diff)
 	}
+	made := evaluate(t, map[string]string{"ResumeWorkflows": "true"}).resources()
 	for _, name := range queues {
-		queue := at[object](t, stack, "Resources", name, "Properties")
+		queue := at[object](t, made, name, "Properties")
 		if !at[bool](t, queue, "SqsManagedSseEnabled") {
 			t.Errorf("%s is not encrypted", name)
 		}
@@ -176,7 +177,7 @@ func TestAStackWithoutItsNamedBusDoesNotDeploy(t *testing.T) {
 
 func TestAlarmsWatchWhatAWSMeasures(t *testing.T) {
 	stack := template(t)
-	action := object{"Fn::If": []any{"HasAlarmTopic", []any{ref("AlarmTopicArn")}, ref("AWS::NoValue")}}
+	action := object{"Fn::If": []any{"Notifies", []any{ref("AlarmTopicArn")}, []any{}}}
 	watched := map[string]bool{}
 	for _, name := range ofType(t, stack, "AWS::CloudWatch::Alarm") {
 		alarm := at[object](t, stack, "Resources", name, "Properties")

@@ -17,10 +17,21 @@ import (
 // !Ref Name, is the mapping that it stands for: {"Ref": "Name"}.
 type object = map[string]any
 
-// template returns template.yaml.
+// template returns template.yaml, with what its functions have in common in each
+// of them, as SAM puts it there.
 func template(t *testing.T) object {
 	t.Helper()
-	return templateAt(t, "../../../template.yaml")
+	stack := templateAt(t, "../../../template.yaml")
+	for _, name := range ofType(t, stack, "AWS::Serverless::Function") {
+		properties := at[object](t, stack, "Resources", name, "Properties")
+		for key, value := range at[object](t, stack, "Globals", "Function") {
+			if _, own := properties[key]; own {
+				t.Fatalf("%s has a %s of its own", name, key)
+			}
+			properties[key] = value
+		}
+	}
+	return stack
 }
 
 func templateAt(t *testing.T, path string) object {
