@@ -2,7 +2,6 @@ package milvus
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"net/http"
 	"strings"
 	"sync"
@@ -26,14 +25,6 @@ func overEach(t *testing.T, run func(*testing.T, *authority.Server, *authority.A
 	}
 }
 
-func rootsOf(all ...*authority.Authority) *x509.CertPool {
-	roots := x509.NewCertPool()
-	for _, a := range all {
-		roots.AddCert(a.Certificate)
-	}
-	return roots
-}
-
 func TestACAOfOnesOwnIsTrustedOnceTheClientIsTold(t *testing.T) {
 	overEach(t, func(t *testing.T, s *authority.Server, own *authority.Authority) {
 		c := NewClient(s.URL, 10)
@@ -42,7 +33,7 @@ func TestACAOfOnesOwnIsTrustedOnceTheClientIsTold(t *testing.T) {
 		if failure.Kind != Misconfigured || failure.Distrust != UnknownAuthority || failure.Error() != want || failure.Outdated() {
 			t.Errorf("got %+v: %s", failure, failure)
 		}
-		c.Trust(Trust{Roots: rootsOf(own)})
+		c.Trust(Trust{Roots: authority.Pool(own)})
 		if !failure.Outdated() {
 			t.Error("the failure is not outdated")
 		}
@@ -79,7 +70,7 @@ func TestACertificateOfTheClientsIsTakenOrItsRefusalNamed(t *testing.T) {
 				s.Present(t, own.Issue(t, soon), clients)
 				c := NewClient(s.URL, 10)
 				trust := tt.trust
-				trust.Roots = rootsOf(own)
+				trust.Roots = authority.Pool(own)
 				c.Trust(trust)
 				for range 3 {
 					_, err := c.Describe(t.Context(), apiKey, refresh(exactID))
@@ -101,7 +92,7 @@ func TestTenAtOnceAreAllToldThatTheCertificateIsRefused(t *testing.T) {
 	overEach(t, func(t *testing.T, s *authority.Server, own *authority.Authority) {
 		s.Present(t, own.Issue(t, time.Now().Add(time.Hour)), clients)
 		c := NewClient(s.URL, 10)
-		c.Trust(Trust{Roots: rootsOf(own)})
+		c.Trust(Trust{Roots: authority.Pool(own)})
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() {
@@ -119,7 +110,7 @@ func TestAnotherTrustClosesTheConnectionsThereAre(t *testing.T) {
 	overEach(t, func(t *testing.T, s *authority.Server, own *authority.Authority) {
 		other := authority.New(t, "other")
 		c := NewClient(s.URL, 10)
-		c.Trust(Trust{Roots: rootsOf(own)})
+		c.Trust(Trust{Roots: authority.Pool(own)})
 		for range 3 {
 			if _, err := c.Describe(t.Context(), apiKey, refresh(exactID)); err != nil {
 				t.Fatal(err)
@@ -128,7 +119,7 @@ func TestAnotherTrustClosesTheConnectionsThereAre(t *testing.T) {
 		if n := s.Opened.Load(); n != 1 {
 			t.Errorf("%d connections before", n)
 		}
-		c.Trust(Trust{Roots: rootsOf(other)})
+		c.Trust(Trust{Roots: authority.Pool(other)})
 		if failure := failed(t, c); failure.Distrust != UnknownAuthority {
 			t.Errorf("got %+v", failure)
 		}
@@ -136,8 +127,11 @@ func TestAnotherTrustClosesTheConnectionsThereAre(t *testing.T) {
 		if _, err := c.Describe(t.Context(), apiKey, refresh(exactID)); err != nil {
 			t.Error(err)
 		}
-		s.CloseClientConnections() // waits for nothing that is closed
-		c.connections.Renew()
+		for deadline := time.Now().Add(10 * time.Second); s.Closed.Load() < 2; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d of the two connections before are closed", s.Closed.Load())
+			}
+		}
 	})
 }
 
@@ -148,7 +142,7 @@ func TestAnAlertAboutSomethingElseIsTemporary(t *testing.T) {
 	s := authority.Serve(t, "HTTP/1.1, TLS 1.3", answering(200, success(exactID, inProgress)))
 	s.Present(t, pair, nil)
 	c := clientOf(s.URL, func(transport *http.Transport) { transport.TLSClientConfig.MaxVersion = tls.VersionTLS12 })
-	c.Trust(Trust{Roots: rootsOf(own)})
+	c.Trust(Trust{Roots: authority.Pool(own)})
 	failure := failed(t, c)
 	if failure.Kind != Temporary || failure.Distrust != "" || failure.Error() != "no answer: remote error: tls: protocol version not supported" {
 		t.Errorf("got %+v", failure)

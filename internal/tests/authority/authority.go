@@ -45,6 +45,15 @@ func New(t testing.TB, name string) *Authority {
 // PEM returns the CA's certificate.
 func (a *Authority) PEM() string { return PEM("CERTIFICATE", a.Certificate.Raw) }
 
+// Pool returns one of the CAs.
+func Pool(all ...*Authority) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, a := range all {
+		pool.AddCert(a.Certificate)
+	}
+	return pool
+}
+
 // PEM returns bytes in PEM.
 func PEM(label string, bytes []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: label, Bytes: bytes}))
@@ -156,8 +165,7 @@ func (s *Server) Present(t testing.TB, pair Pair, clients *Authority) {
 	t.Helper()
 	config := &tls.Config{Certificates: []tls.Certificate{pair.TLS(t)}}
 	if clients != nil {
-		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-		config.ClientCAs.AddCert(clients.Certificate)
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, Pool(clients)
 	}
 	s.config.Store(config)
 }
