@@ -10,14 +10,17 @@ import (
 	"refresh-poller/internal/milvus"
 )
 
-const forms = "it must hold the token itself, or JSON with token, or JSON with username and password"
+const (
+	forms  = "it must hold the token itself, or JSON with token, or JSON with username and password"
+	inJSON = forms + `, and the line ends of a PEM there are \n`
+)
 
 // The faults of a secret: each says what is wrong, then what is right, and repeats
 // nothing of it. The runbook lists them.
 var (
 	errEmpty    = errors.New("it is empty: " + forms)
 	errEncoding = errors.New("it is not UTF-8, or has NUL bytes, as UTF-16 does, which PowerShell writes into files: it must be UTF-8 text")
-	errJSON     = errors.New("it begins with { and is not one JSON object whose values are strings: " + forms + `, and the line ends of a PEM there are \n`)
+	errJSON     = errors.New("it begins with { and is not one JSON object whose values are strings: " + inJSON)
 	errKeys     = errors.New("it is JSON that lacks a token, and a username or password: " + forms)
 	errList     = errors.New("the token is in square brackets, like a JSON list: it must be without them")
 	errQuotes   = errors.New("the token is in quotes: it must be without them")
