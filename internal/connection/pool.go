@@ -65,12 +65,12 @@ func (p *Pool) next() *generation { return &generation{Transport: p.template.Loa
 // req's own deadline, the connections are left.
 func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err error) {
 	g := p.current.Load()
-	answered := g.answered.Load()
+	answered, began := g.answered.Load(), time.Now()
 	var got net.Conn
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		// Of requests at once over a new connection of HTTP/2 all but the first are
-		// told that it is reused.
-		got, kept = info.Conn, info.Reused && answered
+		// told that it is reused. And it may open several, of which some lie unused.
+		got, kept = info.Conn, answered && (info.Reused || madeBefore(info.Conn, began))
 	}}
 	res, err = g.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
