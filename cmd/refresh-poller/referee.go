@@ -18,13 +18,14 @@ const (
 	checkCA       = "if the CA is one of your own, or of a proxy in between, name its certificate with --ca-file"
 	checkHost     = "check the host of --endpoint, or CLUSTER_ENDPOINT"
 	checkClock    = "have it renewed, or set the clock of this computer"
+	checkPair     = "put the certificate and its key, in PEM, into clientCertificate and clientPrivateKey of JSON in --token-file, with the token in token"
 	checkPort     = "check the port of --endpoint, or CLUSTER_ENDPOINT, or whether it is to begin with http"
 )
 
 // What to check while the cluster has not shown the job once.
 var hints = map[milvus.ErrorKind]string{
-	milvus.Refused:       "The cluster refuses the token: " + checkToken + ". It is tried again, slowly; Ctrl-C ends the watch.",
-	milvus.Misconfigured: "This is not the API: " + checkEndpoint + ". It is tried again, slowly; Ctrl-C ends the watch.",
+	milvus.Refused:       "The cluster refuses the token, or asks for another certificate: " + checkToken + ". It is tried again, slowly; Ctrl-C ends the watch.",
+	milvus.Misconfigured: "This is not the API, or not to be trusted: " + checkEndpoint + "; a CA of your own belongs into --ca-file. It is tried again, slowly; Ctrl-C ends the watch.",
 	milvus.Temporary: "It is tried again. If this goes on, check that --endpoint is right, that it can be reached from here " +
 		"(through HTTPS_PROXY, where that is set), and that its certificate is trusted (--ca-file).",
 }
@@ -49,10 +50,11 @@ type referee struct {
 
 // newReferee returns the referee of a watch that show and end belong to.
 func newReferee(w plan, show *screen.Screen, end func()) *referee {
-	const connections = 10 // a batch's
+	cluster := w.config.Cluster()
+	cluster.Trust(w.trust)
 	return &referee{
 		Handler:    show,
-		cluster:    milvus.NewClientTrusting(w.config.ClusterEndpoint, connections, w.roots),
+		cluster:    cluster,
 		keepTrying: w.keepTrying,
 		patience:   w.config.Settings().MaxDelay,
 		stop:       func() { show.Close(); end() },
@@ -69,7 +71,7 @@ func (r *referee) Describe(ctx context.Context, token string, job milvus.Ref) (m
 	switch {
 	case fault == nil || fault.Kind == milvus.NotFound:
 		r.answered, r.since = true, time.Time{}
-	case fault.Kind == milvus.Refused || fault.Kind == milvus.Misconfigured || fault.Distrust != "":
+	case fault.Kind == milvus.Refused || fault.Kind == milvus.Misconfigured:
 		r.faults[job.ID] = fault
 	}
 	return found, err
@@ -129,7 +131,10 @@ func (r *referee) verdict() string {
 
 // advice is one sentence: what is wrong, and what to check.
 func advice(fault *milvus.Error) string {
-	what, check := "this is not the API", checkEndpoint
+	what, check, text := "this is not the API", checkEndpoint, fault.Error()
+	if fault.Distrust != "" {
+		text = fault.Message // without what mends a stack
+	}
 	switch {
 	case fault.Distrust == milvus.UnknownAuthority:
 		what, check = "the certificate is not trusted", checkCA
@@ -139,10 +144,14 @@ func advice(fault *milvus.Error) string {
 		what, check = "the certificate is out of date", checkClock
 	case fault.Distrust == milvus.NotTLS:
 		what, check = "the port does not speak TLS", checkPort
+	case fault.Distrust == milvus.NoCertificate:
+		what, check = "the cluster asks for a certificate", checkPair
+	case fault.Distrust == milvus.CertificateRefused:
+		what, check = "the cluster refuses the certificate in --token-file", checkPair
 	case fault.Kind == milvus.Refused && fault.Code != 0:
 		what, check = "the cluster refuses the token", checkToken
 	case fault.Kind == milvus.Refused:
 		what, check = "the request is refused, and not by the API", checkBetween
 	}
-	return fmt.Sprintf("%s (%s): %s", what, fault.Error(), check)
+	return fmt.Sprintf("%s (%s): %s", what, text, check)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	"refresh-poller/internal/laptop/simcluster"
 	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/tests/authority"
 )
 
 // endsAtOnce checks that a watch of these jobs ends with status 3, no event and
@@ -109,6 +111,32 @@ func TestACertificateThatIsNotRightIsNamedWithTheRemedy(t *testing.T) {
 		"--ca-file", certified(t, server), "--endpoint", "https://localhost:"+port)
 }
 
+func TestThePairInTheTokensFileIsForTheCluster(t *testing.T) {
+	_, environ := startTLS(t)
+	own, clients := authority.New(t, "own"), authority.New(t, "clients")
+	soon := time.Now().Add(time.Hour)
+	cluster := simcluster.New(simcluster.Options{Token: token})
+	cluster.Add(simcluster.Job{ID: exactID})
+	server := authority.Serve(t, "HTTP/2, TLS 1.3", cluster.ServeHTTP)
+	server.Present(t, own.Issue(t, soon), clients)
+	environ["CLUSTER_ENDPOINT"] = server.URL
+	file := filepath.Join(t.TempDir(), "token")
+	holding := func(pair authority.Pair) {
+		text, _ := json.Marshal(map[string]string{"token": token, "caCertificate": own.PEM(), "clientCertificate": pair.Certificate, "clientPrivateKey": pair.Key})
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holding(authority.Pair{})
+	endsAtOnce(t, environ, "the cluster asks for a certificate (no answer: ", checkPair, "--token-file", file)
+	holding(own.Issue(t, soon))
+	endsAtOnce(t, environ, "the cluster refuses the certificate in --token-file (no answer: ", checkPair, "--token-file", file)
+	holding(clients.Issue(t, soon))
+	if got := runToEnd(t, environ, "watch", "--token-file", file); got.status != exitCompleted {
+		t.Errorf("status %d\n%s", got.status, got.stderr)
+	}
+}
+
 func TestAPortWithoutTLSIsNamed(t *testing.T) {
 	http := httptest.NewServer(answer(200, ""))
 	t.Cleanup(http.Close)
@@ -163,7 +191,7 @@ func (a *answers) Describe(context.Context, string, milvus.Ref) (milvus.Job, err
 
 func TestAFaultAfterAnAnswerHasToLast(t *testing.T) {
 	refused := &milvus.Error{Kind: milvus.Refused, Message: "user hasn't authenticated"}
-	untrusted := &milvus.Error{Kind: milvus.Temporary, Message: "tls", Distrust: milvus.UnknownAuthority}
+	untrusted := &milvus.Error{Kind: milvus.Misconfigured, Message: "tls", Distrust: milvus.UnknownAuthority}
 	unavailable := &milvus.Error{Kind: milvus.Temporary, Message: "no answer"}
 	missing := &milvus.Error{Kind: milvus.NotFound, Message: "no such job"}
 	type poll struct {

@@ -24,7 +24,7 @@ import (
 type plan struct {
 	config     config.Config
 	token      string
-	roots      *x509.CertPool // nil for the system's
+	trust      milvus.Trust
 	keepTrying bool
 	jobIDs     []string // each once
 }
@@ -42,10 +42,10 @@ func (o watchOptions) read(args []string, environ map[string]string) (w plan, er
 		args = strings.Fields(environ["JOB_ID"])
 	}
 	check(checkJobIDs(args, milvus.JobKind(o.kind)))
-	w.token, err = o.token(environ)
+	w.token, w.trust, err = o.token(environ)
 	check(err)
 	if o.caFile != "" {
-		w.roots, err = roots(o.caFile)
+		w.trust.Roots, err = roots(o.caFile)
 		check(err)
 	}
 	w.config, err = o.config(environ)
@@ -89,23 +89,24 @@ func checkJobIDs(ids []string, kind milvus.JobKind) error {
 	return nil
 }
 
-func (o watchOptions) token(environ map[string]string) (string, error) {
+// token returns the token, and the trust that JSON has beside it.
+func (o watchOptions) token(environ map[string]string) (string, milvus.Trust, error) {
 	text, where := environ["CLUSTER_TOKEN"], "CLUSTER_TOKEN"
 	switch {
 	case o.tokenFile != "":
 		raw, err := readFile("--token-file", o.tokenFile)
 		if err != nil {
-			return "", err
+			return "", milvus.Trust{}, err
 		}
 		text, where = string(raw), "--token-file"
 	case text == "":
-		return "", errors.New("give the cluster's API key or user:password in a file, with --token-file, or in CLUSTER_TOKEN")
+		return "", milvus.Trust{}, errors.New("give the cluster's API key or user:password in a file, with --token-file, or in CLUSTER_TOKEN")
 	}
-	token, err := secret.Parse(text)
+	token, trust, err := secret.Parse(text)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", where, err)
+		err = fmt.Errorf("%s: %w", where, err)
 	}
-	return token, nil
+	return token, trust, err
 }
 
 func roots(file string) (*x509.CertPool, error) {
@@ -113,7 +114,7 @@ func roots(file string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots, err := milvus.Roots(text)
+	roots, err := secret.Roots(text)
 	if err != nil {
 		return nil, fmt.Errorf("--ca-file %w", err)
 	}

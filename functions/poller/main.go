@@ -37,7 +37,9 @@ func wire(ctx context.Context) (any, error) {
 		return nil, err
 	}
 	p := c.Poller()
-	p.Tokens = secret.NewReader(secretsmanager.NewFromConfig(aws), c.ClusterTokenSecretArn)
+	cluster, tokens := c.Cluster(), secret.NewReader(secretsmanager.NewFromConfig(aws), c.ClusterTokenSecretArn)
+	tokens.Trusting = cluster.Trust
+	p.Cluster, p.Tokens = cluster, tokens
 	p.SQS = sqs.NewFromConfig(aws)
 	p.EventBridge = eventbridge.NewFromConfig(aws)
 	p.Limiter = c.Limiter()

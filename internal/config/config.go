@@ -168,8 +168,8 @@ func sentences(faults map[string]string) (all []error) {
 	return all
 }
 
-// Poller returns a poller of the configured stack. Its Tokens, SQS, EventBridge,
-// Limiter, Log and Metrics are still to be set.
+// Poller returns a poller of the configured stack. Its Cluster, Tokens, SQS,
+// EventBridge, Limiter, Log and Metrics are still to be set.
 func (c Config) Poller() *poller.Poller {
 	return &poller.Poller{
 		Settings:           c.Settings(),
@@ -179,9 +179,11 @@ func (c Config) Poller() *poller.Poller {
 		EventBusName:       c.EventBusName,
 		EventSource:        c.EventSource,
 		Stack:              c.StackName,
-		Cluster:            milvus.NewClient(c.ClusterEndpoint, batchSize),
 	}
 }
+
+// Cluster returns a client of the configured cluster.
+func (c Config) Cluster() *milvus.Client { return milvus.NewClient(c.ClusterEndpoint, batchSize) }
 
 // batchSize is the template's: so many describes may be under way at once.
 const batchSize = 10

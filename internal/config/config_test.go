@@ -365,7 +365,7 @@ func TestAPollerIsOfTheConfiguredStack(t *testing.T) {
 	p := c.Poller()
 	got := []string{p.JobQueueURL, p.DeadLetterQueueURL, p.EventBusName, p.EventSource, p.Stack, p.Settings.ClusterEndpoint, string(p.JobKind)}
 	want := []string{c.JobQueueUrl, c.DeadLetterQueueUrl, "refreshes", "refresh-poller", "refresh-poller", c.ClusterEndpoint, "import"}
-	if diff := cmp.Diff(want, got); diff != "" || p.Cluster == nil {
+	if diff := cmp.Diff(want, got); diff != "" || c.Cluster() == nil {
 		t.Error(diff)
 	}
 }

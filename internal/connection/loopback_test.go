@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"refresh-poller/internal/tests/authority"
 )
 
 // relay passes bytes between its connections and a server, until it is told to
@@ -115,4 +118,37 @@ func TestADeadConnectionOfARealNetworkFailsOneRequest(t *testing.T) {
 			})
 		}
 	}
+}
+
+// net/http opens a connection of HTTP/2 for each of several requests at once, and may
+// send them all over one.
+func TestAConnectionThatWasNotYetUsedIsKeptToo(t *testing.T) {
+	own := authority.New(t, "own")
+	for range 20 {
+		s := authority.Serve(t, "HTTP/2, TLS 1.3", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
+		s.Present(t, own.Issue(t, time.Now().Add(time.Hour)), nil)
+		p := New(&http.Transport{ForceAttemptHTTP2: true, DialContext: HearOut((&net.Dialer{}).DialContext), TLSClientConfig: &tls.Config{RootCAs: authority.Pool(own)}})
+		tenAtOnce(t, p, s.URL)
+		s.CloseClientConnections()
+		for _, fault := range tenAtOnce(t, p, s.URL) {
+			t.Errorf("of a connection said to be new: %v", fault)
+		}
+	}
+}
+
+// tenAtOnce returns how requests failed over connections that were not kept.
+func tenAtOnce(t *testing.T, p *Pool, url string) (faults []error) {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for range 10 {
+		all.Go(func() {
+			if kept, err := get(t, p, url, time.Minute); err != nil && !kept {
+				mu.Lock()
+				defer mu.Unlock()
+				faults = append(faults, err)
+			}
+		})
+	}
+	all.Wait()
+	return faults
 }

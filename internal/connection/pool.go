@@ -6,6 +6,7 @@ package connection
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
@@ -32,7 +33,7 @@ const takeDown = time.Second
 // (golang/go#36026). So a Pool leaves them all: the next request takes a new one,
 // while those under way may still end well.
 type Pool struct {
-	template *http.Transport
+	template atomic.Pointer[http.Transport]
 	current  atomic.Pointer[generation]
 }
 
@@ -50,12 +51,13 @@ func New(template *http.Transport) *Pool {
 		template.HTTP2 = &http.HTTP2Config{}
 	}
 	template.HTTP2.SendPingTimeout, template.HTTP2.PingTimeout = pingAfter, pingTimeout
-	p := &Pool{template: template}
+	p := &Pool{}
+	p.template.Store(template)
 	p.current.Store(p.next())
 	return p
 }
 
-func (p *Pool) next() *generation { return &generation{Transport: p.template.Clone()} }
+func (p *Pool) next() *generation { return &generation{Transport: p.template.Load().Clone()} }
 
 // RoundTrip is http.RoundTripper's, and reports whether the connection was kept
 // from a request that was answered before this one began: then it may have died
@@ -63,16 +65,18 @@ func (p *Pool) next() *generation { return &generation{Transport: p.template.Clo
 // req's own deadline, the connections are left.
 func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err error) {
 	g := p.current.Load()
-	answered, got := g.answered.Load(), false
+	answered, began := g.answered.Load(), time.Now()
+	var got net.Conn
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		// Of requests at once over a new connection of HTTP/2 all but the first are
-		// told that it is reused.
-		got, kept = true, info.Reused && answered
+		// told that it is reused. And it may open several, of which some lie unused.
+		got, kept = info.Conn, answered && (info.Reused || madeBefore(info.Conn, began))
 	}}
 	res, err = g.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
-		if got {
+		if got != nil {
 			p.leave(g)
+			err = said(got, err)
 		}
 		return nil, kept, err
 	}
@@ -82,6 +86,19 @@ func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err 
 
 // Renew leaves the connections, because a request over them takes long.
 func (p *Pool) Renew() { p.leave(p.current.Load()) }
+
+// Change leaves the connections, because those that are made from now on differ by
+// what change does to their transport. Calls of it must follow each other.
+func (p *Pool) Change(change func(*http.Transport)) {
+	template := p.template.Load().Clone()
+	change(template)
+	p.template.Store(template)
+	g := p.current.Load()
+	for !p.current.CompareAndSwap(g, p.next()) { // a request has left them, for some of the old kind
+		g = p.current.Load()
+	}
+	g.CloseIdleConnections()
+}
 
 func (p *Pool) leave(g *generation) {
 	if p.current.Load() == g { // else another request has left them

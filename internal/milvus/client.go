@@ -8,7 +8,6 @@ package milvus
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	neturl "net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"refresh-poller/internal/connection"
@@ -41,28 +41,28 @@ type Client struct {
 	// configured host.
 	connections *connection.Pool
 	timeout     time.Duration
+	trust       atomic.Pointer[trust]
+	// asked is whether the cluster has ever asked for a certificate of the client's.
+	asked atomic.Bool
 }
 
-// NewClient returns a client of the cluster at endpoint, in Endpoint's form.
-// It keeps up to connections of them open and idle.
+// NewClient returns a client of the cluster at endpoint, in Endpoint's form, that
+// trusts the system's CAs. It keeps up to connections of them open and idle.
 func NewClient(endpoint string, connections int) *Client {
-	return NewClientTrusting(endpoint, connections, nil)
-}
-
-// NewClientTrusting is NewClient with CAs in the place of the system's. Of nil it
-// makes the same.
-func NewClientTrusting(endpoint string, connections int, roots *x509.CertPool) *Client {
-	transport := newTransport(connections)
-	transport.TLSClientConfig.RootCAs = roots
-	return newClient(endpoint, transport)
+	return newClient(endpoint, newTransport(connections))
 }
 
 func newClient(endpoint string, transport *http.Transport) *Client {
-	return &Client{endpoint: endpoint, connections: connection.New(transport), timeout: Timeout}
+	c := &Client{endpoint: endpoint, timeout: Timeout}
+	transport.TLSClientConfig.GetClientCertificate = c.present(nil)
+	c.connections = connection.New(transport)
+	c.trust.Store(&trust{})
+	return c
 }
 
 func newTransport(connections int) *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = connection.HearOut(transport.DialContext)
 	transport.MaxIdleConnsPerHost = connections
 	// What is asked for without TLS a proxy would read, the token included.
 	transport.Proxy = func(req *http.Request) (*neturl.URL, error) {
@@ -90,11 +90,23 @@ func newTransport(connections int) *http.Transport {
 // Describe asks for the job's state with the token, an API key or
 // user:password. At most one request reaches the cluster: what net/http repeats
 // of a POST was not written, or refused unprocessed by HTTP/2. Every error is an
-// *Error, and neither it nor the job holds the token or another credential that
-// the cluster sent.
+// *Error, and neither it nor the job holds the token, the client's private key or
+// another credential that the cluster sent.
 //
 // The call is its kind's.
 func (c *Client) Describe(ctx context.Context, token string, job Ref) (Job, error) {
+	trusted := c.trust.Load() // before the request takes a connection: see Trust
+	found, err := c.describe(ctx, token, job)
+	if failure, ok := err.(*Error); ok {
+		failure.Message = trusted.hide(failure.Message)
+		if failure.Distrust != "" {
+			failure.Outdated = func() bool { return c.trust.Load() != trusted }
+		}
+	}
+	return trusted.hideIn(found), err
+}
+
+func (c *Client) describe(ctx context.Context, token string, job Ref) (Job, error) {
 	timed, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := c.request(timed, token, job)
@@ -103,9 +115,10 @@ func (c *Client) Describe(ctx context.Context, token string, job Ref) (Job, erro
 	}
 	res, kept, err := c.connections.RoundTrip(req)
 	if err != nil {
-		failure := newError(Temporary, 0, nil, "no answer: "+shown(err, token))
+		distrust := c.distrust(err)
+		failure := newError(distrust.kind(), 0, nil, "no answer: "+shown(err, token))
 		failure.Stale = kept && ctx.Err() == nil
-		failure.Distrust = distrust(err)
+		failure.Distrust = distrust
 		return Job{}, failure
 	}
 	defer res.Body.Close()

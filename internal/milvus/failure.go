@@ -24,11 +24,13 @@ const (
 	Temporary ErrorKind = "temporary"
 	// NotFound means that the cluster knows no such job, or not yet.
 	NotFound ErrorKind = "notFound"
-	// Refused means that the credential is wrong or may not describe jobs.
+	// Refused means that the credential is wrong or may not describe jobs, or that the
+	// cluster takes no connection without another certificate of the client's.
 	Refused ErrorKind = "refused"
 	// Throttled means that too many requests were made; see Error.RetryAfter.
 	Throttled ErrorKind = "throttled"
-	// Misconfigured means a wrong endpoint or request: an operator has to act.
+	// Misconfigured means a wrong endpoint or request, or a certificate of the cluster's
+	// that is not trusted: an operator has to act.
 	Misconfigured ErrorKind = "misconfigured"
 )
 
@@ -51,6 +53,9 @@ type Error struct {
 	Stale bool
 	// Distrust says why TLS failed, where it did for a reason that lasts; else empty.
 	Distrust Distrust
+	// Outdated is there with a Distrust: whether the client has been given another
+	// trust since the describe began.
+	Outdated func() bool
 }
 
 // newError returns an error with a message in which no credential is: one of ours, in
@@ -83,13 +88,16 @@ func ofGo(err error, token string) bool {
 	return ok
 }
 
-// Error returns one line: what failed, with the HTTP status and code if any.
+// Error returns one line: what failed, with the HTTP status and code if any, or with
+// what mends a distrust.
 func (e *Error) Error() string {
 	switch {
 	case e.Code != 0:
 		return fmt.Sprintf("%s (HTTP %d, code %d)", e.Message, e.Status, e.Code)
 	case e.Status != 0:
 		return fmt.Sprintf("%s (HTTP %d)", e.Message, e.Status)
+	case e.Distrust != "":
+		return e.Message + ": " + mends[e.Distrust]
 	}
 	return e.Message
 }

@@ -192,7 +192,7 @@ func TestAServerWithAnUnknownCertificateIsRefused(t *testing.T) {
 	server := newServer(t, func(http.ResponseWriter, *http.Request) { t.Error("the request was sent") })
 	server.StartTLS()
 	failure := failed(t, NewClient(server.URL, 1))
-	if failure.Kind != Temporary || !strings.Contains(failure.Message, "certificate") {
+	if failure.Kind != Misconfigured || !strings.Contains(failure.Message, "certificate") {
 		t.Errorf("got %+v", failure)
 	}
 }

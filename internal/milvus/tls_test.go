@@ -100,7 +100,7 @@ func TestACertificateIsVerified(t *testing.T) {
 				return
 			}
 			failure, _ := err.(*Error)
-			if failure == nil || failure.Kind != Temporary || failure.Distrust != tt.distrust || !strings.Contains(err.Error(), tt.fault) {
+			if failure == nil || failure.Kind != Misconfigured || failure.Distrust != tt.distrust || !strings.Contains(err.Error(), tt.fault) {
 				t.Errorf("got %+v, want %s, %q", failure, tt.distrust, tt.fault)
 			}
 		})

@@ -85,8 +85,8 @@ type asker struct {
 }
 
 // about describes one job, and once more for each of two things that may have
-// changed since: a kept connection may have died, and a refused credential been
-// rotated.
+// changed since: a kept connection may have died, and a refused credential, or a CA,
+// been rotated.
 func (a asker) about(ctx context.Context, job milvus.Ref) Answer {
 	if a.noToken {
 		return Answer{NotReached: true, Failure: &milvus.Error{Kind: milvus.Temporary, Message: "the secret with the cluster's token can't be read"}}
@@ -95,23 +95,28 @@ func (a asker) about(ctx context.Context, job milvus.Ref) Answer {
 	if f := answer.Failure; f != nil && f.Stale {
 		answer = a.again(ctx, job, a.token, answer)
 	}
-	if answer.failed(milvus.Refused) {
+	if f := answer.Failure; answer.failed(milvus.Refused) || f != nil && f.Distrust != "" {
 		answer = a.refused(ctx, job, answer)
 	}
 	return answer
 }
 
-// refused describes a job once more with a token that is read anew, once a
-// batch. The refusal stands if the token can't be read in time, or is the same
-// and the second request brings no verdict on it.
+// refused describes a job once more with a secret that is read anew, once a batch.
+// The refusal stands if the secret can't be read in time, or the token is the same
+// and the second request brings no verdict on it. What TLS refuses stands unless the
+// trust is another now.
 func (a asker) refused(ctx context.Context, job milvus.Ref, first Answer) Answer {
 	token, err := a.p.Tokens.Token(a.starts, a.tokenAt)
 	if err != nil {
 		a.notReadAnew(err)
 		return first
 	}
+	lasts := first.Failure.Distrust != ""
+	if lasts && !first.Failure.Outdated() {
+		return first
+	}
 	answer := a.again(ctx, job, token, first)
-	if token == a.token && (answer.failed(milvus.Temporary) || answer.failed(milvus.Throttled)) {
+	if !lasts && token == a.token && (answer.failed(milvus.Temporary) || answer.failed(milvus.Throttled)) {
 		answer.Failure = first.Failure
 	}
 	return answer

@@ -1,6 +1,9 @@
 package redact
 
 import (
+	"cmp"
+	"encoding/base64"
+	"encoding/pem"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -27,18 +30,29 @@ const (
 // JSON, of URLs or Go's %q write it, once or several times. Of user:password, the
 // user alone is no credential. Spaces around one don't count.
 //
+// Of PEM, the credential is the base64 in it, wherever its lines break.
+//
 // It ignores credentials shorter than 4 bytes: a one-letter password would garble
 // every text. Control characters, which no HTTP header can carry, are not looked
 // for in their escaped forms.
-func Values(s string, credentials ...string) string {
-	known := indexed(credentials)
+func Values(s string, credentials ...string) string { return indexed(credentials).Values(s) }
+
+// Known are credentials made ready to be looked for. A long one takes a while.
+type Known struct {
+	// of has their shortest pieces that count, in order, by their first character as it
+	// may be read in a text.
+	of map[rune][][]rune
+}
+
+// Values is the function of that name.
+func (k *Known) Values(s string) string {
 	var out strings.Builder
 	var space [maxReadings]reading
 	done := 0 // s[:done] is written, or masked
 	for pos := range len(s) {
 		end := -1
 		for _, first := range readings(space[:0], s, pos) {
-			for _, piece := range known[first.char] {
+			for _, piece := range k.beginning(first, s) {
 				end = max(end, spelledAt(s, pos, piece))
 			}
 		}
@@ -55,31 +69,48 @@ func Values(s string, credentials ...string) string {
 	return out.String()
 }
 
+// beginning returns the pieces that may begin with what was read in s: of the
+// thousands of a private key, those of the same two characters.
+func (k *Known) beginning(first reading, s string) [][]rune {
+	all := k.of[first.char]
+	if len(all) == 0 || len(all[0]) == 1 || first.char == replacement || first.end == len(s) || !onlyItself(s[first.end]) {
+		return all
+	}
+	second := rune(s[first.end])
+	by := func(piece []rune, char rune) int { return cmp.Compare(piece[1], char) }
+	from, _ := slices.BinarySearchFunc(all, second, by)
+	count, _ := slices.BinarySearchFunc(all[from:], second+1, by)
+	return all[from : from+count]
+}
+
 // lastIndex is that of the credentials which Values was given last: those of all
 // texts of a batch.
 var lastIndex atomic.Pointer[struct {
 	of    []string
-	known map[rune][][]rune
+	known *Known
 }]
 
-func indexed(credentials []string) map[rune][][]rune {
+func indexed(credentials []string) *Known {
 	if last := lastIndex.Load(); last != nil && slices.Equal(last.of, credentials) {
 		return last.known
 	}
-	known := index(credentials)
+	known := Index(credentials...)
 	lastIndex.Store(&struct {
 		of    []string
-		known map[rune][][]rune
+		known *Known
 	}{slices.Clone(credentials), known})
 	return known
 }
 
-// index returns the shortest pieces of the credentials that count, by their first
-// character as it may be read in a text.
-func index(credentials []string) map[rune][][]rune {
+// Index makes credentials ready, for whoever has them for long. Values keeps but
+// those that it was given last.
+func Index(credentials ...string) *Known {
 	known := map[rune][][]rune{}
 	var all [][]rune
 	for _, credential := range credentials {
+		if block, _ := pem.Decode([]byte(credential)); block != nil {
+			credential = base64.StdEncoding.EncodeToString(block.Bytes)
+		}
 		all = append(all, pieces(strings.Trim(credential, headerSpace))...)
 	}
 	slices.SortFunc(all, slices.Compare)
@@ -89,7 +120,7 @@ func index(credentials []string) map[rune][][]rune {
 			known[replacement] = append(known[replacement], piece)
 		}
 	}
-	return known
+	return &Known{known}
 }
 
 // pieces returns the shortest pieces of a credential that count; any longer one

@@ -6,8 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/tests/authority"
 )
 
 func TestEveryFormOfASecretIsRead(t *testing.T) {
@@ -53,7 +57,7 @@ func TestEveryFormOfASecretIsRead(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := parse(tt.text, []byte(tt.binary))
+			got, _, err := parse(tt.text, []byte(tt.binary))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,8 +137,8 @@ func TestABadSecretIsRefusedWithoutRepeatingIt(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for place, read := range map[string]func() (string, error){
-				"as a text":   func() (string, error) { return Parse(tt.text) },
-				"as a binary": func() (string, error) { return parse("", []byte(tt.text)) },
+				"as a text":   func() (string, error) { token, _, err := Parse(tt.text); return token, err },
+				"as a binary": func() (string, error) { token, _, err := parse("", []byte(tt.text)); return token, err },
 			} {
 				got, err := read()
 				if !errors.Is(err, tt.want) || got != "" {
@@ -159,15 +163,24 @@ func FuzzParse(f *testing.F) {
 		f.Add(text, []byte(nil))
 		f.Add("", []byte(text))
 	}
+	ca := authority.New(f, "clients")
+	pair := ca.Issue(f, time.Now().Add(time.Hour))
+	for _, pems := range [][3]string{{ca.PEM()}, {"", pair.Certificate, pair.Key}, {ca.PEM()[:99], pair.Certificate, pair.Certificate}, {"", "-----BEGIN ", "x"}} {
+		f.Add(written(pems[0], pems[1], pems[2]), []byte(nil))
+	}
 	// Only errors that don't depend on the input can't repeat it.
 	faults := []error{errEmpty, errEncoding, errJSON, errKeys, errList, errQuotes, errScheme, errControl}
+	faultsOfPEMs := []error{errCA, errCALines, errCertificate, errCertificateLines, errKey, errKeyLines, errKeyEncrypted, errOtherKey, errNoKey, errNoCertificate}
 	f.Fuzz(func(t *testing.T, text string, binary []byte) {
-		token, err := parse(text, binary)
+		token, found, err := parse(text, binary)
 		if err != nil {
 			if token != "" || !slices.Contains(faults, err) {
 				t.Fatalf("got %q and %v", token, err)
 			}
 			return
+		}
+		if trust, err := found.trust(); err != nil && (trust != milvus.Trust{} || !slices.Contains(faultsOfPEMs, err)) {
+			t.Fatalf("got %+v and %v", trust, err)
 		}
 		if token == "" || !utf8.ValidString(token) || strings.ContainsFunc(token, unicode.IsControl) {
 			t.Fatalf("no header can carry %q", token)

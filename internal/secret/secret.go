@@ -1,6 +1,6 @@
-// Package secret reads the cluster's token from AWS Secrets Manager and keeps
-// it for a few minutes, and says what is wrong with one that can't be right. The
-// token never leaves by an error.
+// Package secret reads the cluster's token, and whom to trust in TLS, from AWS
+// Secrets Manager, keeps them for a few minutes, and says what is wrong with a secret
+// that can't be right. Nothing of it ever leaves by an error.
 package secret
 
 import (
@@ -12,6 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"refresh-poller/internal/milvus"
 )
 
 // MaxAge is how long a token is used before it is read again.
@@ -34,6 +36,10 @@ var errSlow = errors.New("no answer in the time that a refresh has")
 // Reader reads one secret. It is safe for concurrent use; make one for the
 // process.
 type Reader struct {
+	// Trusting is told whom to trust before Token returns the first token that has a
+	// trust beside it, and then at each change of that. It may be nil.
+	Trusting func(milvus.Trust)
+
 	client client
 	arn    string
 
@@ -96,11 +102,15 @@ func (r *Reader) read(ctx context.Context, known *state, forced bool) *state {
 	began := wallTime()
 	out, err := r.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &r.arn})
 	var token string
+	var found pems
 	if err == nil {
-		token, err = parse(aws.ToString(out.SecretString), out.SecretBinary)
+		token, found, err = parse(aws.ToString(out.SecretString), out.SecretBinary)
 	}
 	if err == nil {
-		known = &state{token: token, readAt: wallTime()}
+		err = r.trust(known.pems, found)
+	}
+	if err == nil {
+		known = &state{token: token, pems: found, readAt: wallTime()}
 	} else {
 		known = known.failed(r.arn, err)
 		if ctx.Err() != nil && context.Cause(ctx) != errSlow && within(refreshTimeout, began) {
@@ -115,9 +125,22 @@ func (r *Reader) read(ctx context.Context, known *state, forced bool) *state {
 	return known
 }
 
+// trust tells of the trust that a secret has, if it changed.
+func (r *Reader) trust(before, now pems) error {
+	if now == before {
+		return nil
+	}
+	trust, err := now.trust()
+	if err == nil && r.Trusting != nil {
+		r.Trusting(trust)
+	}
+	return err
+}
+
 // state is what is known of a secret. It is not changed once it is kept.
 type state struct {
 	token  string // the last that could be read
+	pems   pems   // beside it
 	readAt time.Time
 	err    error // of the last read
 	// failedAt is when a read failed, and forcedAt when one for a newer token did.

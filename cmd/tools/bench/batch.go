@@ -73,7 +73,9 @@ func newPoller(environ map[string]string, awsURL string) (*poller.Poller, error)
 		HTTPClient:  awscall.NewClient(awshttp.NewBuildableClient()),
 	}
 	p := c.Poller()
-	p.Tokens = secret.NewReader(secretsmanager.NewFromConfig(cfg), c.ClusterTokenSecretArn)
+	cluster, tokens := c.Cluster(), secret.NewReader(secretsmanager.NewFromConfig(cfg), c.ClusterTokenSecretArn)
+	tokens.Trusting = cluster.Trust
+	p.Cluster, p.Tokens = cluster, tokens
 	p.SQS = sqs.NewFromConfig(cfg)
 	p.EventBridge = eventbridge.NewFromConfig(cfg)
 	p.Limiter = limiter.New(c.DescribeRateShare())

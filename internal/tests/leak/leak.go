@@ -4,6 +4,7 @@ package leak
 
 import (
 	"encoding/base64"
+	"encoding/pem"
 	"net/url"
 	"regexp"
 	"slices"
@@ -21,13 +22,16 @@ const maxLayers = 3
 // up to three layers of JSON strings or percent-encoding, or in base64. Of
 // user:password, the password alone counts too, and of each credential any half,
 // in characters: but no piece of fewer than 8, nor of fewer than 16 letters alone,
-// which may be a word, and each of 16.
+// which may be a word, and each of 16. Of PEM, the secret is the base64 in it.
 func Find(text string, credentials ...string) (found []string) {
 	texts := decodings(text)
 	for _, credential := range credentials {
 		secret := credential
 		if _, password, ok := strings.Cut(credential, ":"); ok {
 			secret = password
+		}
+		if block, _ := pem.Decode([]byte(credential)); block != nil {
+			secret = base64.StdEncoding.EncodeToString(block.Bytes)
 		}
 		sought := append(pieces(secret), base64.StdEncoding.EncodeToString([]byte(credential)), base64.URLEncoding.EncodeToString([]byte(credential)))
 		holds := func(text string) bool {

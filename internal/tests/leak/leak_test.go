@@ -3,6 +3,7 @@ package leak
 import (
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -76,6 +77,21 @@ func TestACredentialIsFoundInEveryForm(t *testing.T) {
 	}
 	if len(Find("Basic "+base64.StdEncoding.EncodeToString([]byte("root:"+odd)), "root:"+odd)) != 1 {
 		t.Error("not found in base64")
+	}
+}
+
+func TestOfPEMEachLineIsFound(t *testing.T) {
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte(strings.Repeat(odd, 3))}))
+	lines := strings.Split(key, "\n")
+	for _, text := range []string{key, lines[1], lines[2][7:23], strings.Join(lines[1:4], ""), strings.ReplaceAll(key, "\n", `\\n`), url.QueryEscape(key)} {
+		if len(Find("before "+text, key)) != 1 {
+			t.Errorf("not found in %s", text)
+		}
+	}
+	for _, text := range []string{lines[0], lines[2][7:22]} {
+		if Find(text, key) != nil {
+			t.Errorf("found in %s", text)
+		}
 	}
 }
 

@@ -102,7 +102,7 @@ func TestTheRunbookHasEveryFaultOfASecret(t *testing.T) {
 			}
 		}
 	}
-	if faults < 8 {
+	if faults < 18 {
 		t.Errorf("found but %d faults in internal/secret", faults)
 	}
 }
