@@ -134,6 +134,17 @@ build: ## build the functions as they are deployed, in bin
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/PollerFunction
 	@$(MAKE) --no-print-directory build-ResumeFunction ARTIFACTS_DIR=bin/ResumeFunction
 
+.PHONY: package
+package: ## build the stack that deploys without a build, in dist/stack
+	@rm -rf dist/stack
+	@go -C $(TOOLS) run ./release -stack "$(CURDIR)/dist"
+
+TAG ?=
+.PHONY: release
+release: ## build all files of a release, in dist; TAG=… must be the version's
+	@rm -rf dist
+	@go -C $(TOOLS) run ./release -tag "$(TAG)" "$(CURDIR)/dist"
+
 # sam build calls these; GOARCH=amd64 on the command line changes the target.
 GOARCH = arm64
 # Or make would hand this one on to every go command.
