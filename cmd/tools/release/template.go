@@ -10,9 +10,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// packaged returns a template as a release has it: CodeUri is the zip beside it, no
-// function is to be built, and there are no comments and no needless white space. It
-// also returns the logical ids of the functions.
+// packaged returns a template as a release has it: CodeUri is the zip beside it, which
+// sam deploy uploads as it is (upload_local_artifacts in aws/aws-sam-cli,
+// samcli/lib/package/utils.py), no function is to be built, and there are no comments
+// and no needless white space. It also returns the logical ids of the functions.
 func packaged(text []byte) (result []byte, functions []string, err error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
