@@ -1,3 +1,4 @@
+const { Token } = require('aws-cdk-lib');
 const { Asset } = require('aws-cdk-lib/aws-s3-assets');
 const { CfnInclude } = require('aws-cdk-lib/cloudformation-include');
 const { Construct } = require('constructs');
@@ -21,9 +22,9 @@ class RefreshPoller extends Construct {
     }
   }
 
-  /** The value of an output of the template, such as JobQueueArn, for other constructs of the stack. */
+  /** The value of an output of the template, such as JobQueueArn, as a text for other constructs. */
   output(name) {
-    return this.include.getOutput(name).value;
+    return Token.asString(this.include.getOutput(name).value);
   }
 }
 
