@@ -17,7 +17,7 @@ type binary struct {
 	info *buildinfo.BuildInfo
 }
 
-// platform is one that the program is built for, by Go's names.
+// platform is one that the program is built for, in Go's words.
 type platform struct{ os, arch string }
 
 var platforms = []platform{
@@ -33,7 +33,7 @@ func (r release) function(name string) (binary, error) {
 		return binary{}, err
 	}
 	defer os.RemoveAll(dir)
-	// Its own variables, GOARCH too, would pass from a make that runs this one.
+	// Variables of a make that runs this one, such as GOARCH, would pass to this make.
 	if err := r.run([]string{"MAKEFLAGS=", "MFLAGS="}, "make", "-s", "build-"+name, "ARTIFACTS_DIR="+dir); err != nil {
 		return binary{}, err
 	}
@@ -73,8 +73,12 @@ func (r release) program(p platform) (built binary, archive string, err error) {
 		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "./cmd/refresh-poller"); err != nil {
 		return binary{}, "", err
 	}
-	if info, err := os.Stat(path); err != nil || info.Size() > maxProgram {
-		return binary{}, "", fmt.Errorf("the program for %s/%s has more than %d bytes (%w)", p.os, p.arch, maxProgram, err)
+	info, err := os.Stat(path)
+	if err != nil {
+		return binary{}, "", err
+	}
+	if info.Size() > maxProgram {
+		return binary{}, "", fmt.Errorf("the program for %s/%s has %d bytes, more than %d", p.os, p.arch, info.Size(), maxProgram)
 	}
 	license, err := os.ReadFile(filepath.Join(r.root, "LICENSE"))
 	if err == nil {

@@ -45,13 +45,13 @@ func main() {
 		os.Exit(2)
 	}
 	r := release{root: "../..", dist: flag.Arg(0), platforms: platforms, log: os.Stdout}
-	build := r.all
-	if *stackOnly {
-		build = r.stackFolder
-	}
 	err := checkTag(*tag)
-	if err == nil {
-		_, err = build()
+	switch {
+	case err != nil:
+	case *stackOnly:
+		_, err = r.stackFolder()
+	default:
+		err = r.all()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)

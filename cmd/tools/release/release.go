@@ -13,36 +13,35 @@ import (
 // name returns the name of a file of the release.
 func name(what string) string { return "refresh-poller_" + version.Number + what }
 
-// all builds the whole release, and returns the binaries in it.
-func (r release) all() ([]binary, error) {
+// all builds the whole release.
+func (r release) all() error {
 	binaries, err := r.stackFolder()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	stack, err := zipped(filepath.Join(r.dist, "stack"), stackFiles(binaries)...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	files := []string{name("_stack.zip"), name(".cdx.json")}
 	if err := r.write(files[0], stack); err != nil {
-		return nil, err
+		return err
 	}
 	for _, p := range r.platforms {
 		program, archive, err := r.program(p)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		binaries = append(binaries, program)
-		files = append(files, archive)
+		binaries, files = append(binaries, program), append(files, archive)
 	}
 	bom, err := sbom(binaries)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.write(name(".cdx.json"), bom); err != nil {
-		return nil, err
+	if err := r.write(files[1], bom); err != nil {
+		return err
 	}
-	return binaries, r.sums(files)
+	return r.sums(files)
 }
 
 // stackFolder builds the folder stack, which `sam deploy` takes as it is, and returns

@@ -52,7 +52,7 @@ func checkout(t *testing.T) string {
 func built(t *testing.T, root string) map[string][]byte {
 	t.Helper()
 	r := release{root: root, dist: t.TempDir(), platforms: []platform{{runtime.GOOS, runtime.GOARCH}}, log: io.Discard}
-	if _, err := r.all(); err != nil {
+	if err := r.all(); err != nil {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{}
