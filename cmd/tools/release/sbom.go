@@ -56,7 +56,8 @@ func modulesOf(b binary) []cyclonedx.Component {
 }
 
 func module(path, version string) cyclonedx.Component {
-	purl := "pkg:golang/" + path + "@" + version
+	// In lower case, as the specification of purl has it of Go's.
+	purl := "pkg:golang/" + strings.ToLower(path) + "@" + version
 	return cyclonedx.Component{
 		BOMRef: purl, Type: cyclonedx.ComponentTypeLibrary, Name: path, Version: version, PackageURL: purl,
 	}
