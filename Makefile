@@ -104,7 +104,7 @@ e2e: ## deploy the template into an AWS emulator and drive it
 .PHONY: cdk
 cdk: package ## synthesise examples/cdk, and compare it with the template
 	@command -v npm > /dev/null || { echo "make cdk needs Node.js 20 or newer, with npm"; exit 1; }
-	npm ci --prefix examples/cdk --omit=dev --ignore-scripts --no-audit --no-fund
+	npm ci --prefix examples/cdk --ignore-scripts --no-audit --no-fund
 	go -C $(TOOLS) test -tags cdk -count=1 -run CDK ./release
 
 .PHONY: bench
