@@ -1,6 +1,6 @@
 # What these targets need: Go and make. lint and e2e also need Python with
-# e2e/requirements.txt; deploy needs the SAM CLI, and with enqueue, redrive and
-# follow an AWS account.
+# e2e/requirements.txt, and cdk needs Node.js; deploy needs the SAM CLI, and with
+# enqueue, redrive and follow an AWS account.
 
 STACK  ?= refresh-poller
 # samconfig.toml's environment, for deploy.
@@ -97,9 +97,9 @@ NOT_IN_GOVCLOUD := examples/step-functions/template.yaml
 lint: ## gofmt, vet, staticcheck, cfn-lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted by gofmt: $$unformatted"; exit 1; }
 	go vet -tags e2e ./...
-	go -C $(TOOLS) vet ./...
+	go -C $(TOOLS) vet -tags cdk ./...
 	$$(go -C $(TOOLS) tool -n staticcheck) -tags e2e ./...
-	go -C $(TOOLS) tool staticcheck ./...
+	go -C $(TOOLS) tool staticcheck -tags cdk ./...
 	@command -v cfn-lint > /dev/null || { echo "make lint needs cfn-lint: pip install -r e2e/requirements.txt"; exit 1; }
 	cfn-lint template.yaml examples/*/template.yaml
 	cfn-lint -r us-gov-west-1 cn-north-1 -t template.yaml $(filter-out $(NOT_IN_GOVCLOUD),$(wildcard examples/*/template.yaml))
@@ -112,6 +112,12 @@ e2e: ## deploy the template into an AWS emulator and drive it
 	@$(PYTHON) -c 'import boto3, jsonpath_ng, moto.server, samtranslator' 2> /dev/null || { echo "make e2e needs moto_server: $(PYTHON) -m pip install -r e2e/requirements.txt"; exit 1; }
 	@command -v aws > /dev/null || { echo "make e2e needs the AWS CLI: pip install -r e2e/requirements.txt"; exit 1; }
 	go test -tags e2e -count=1 -timeout 15m -v ./e2e
+
+.PHONY: cdk
+cdk: package ## synthesise examples/cdk, and compare it with the template
+	@command -v npm > /dev/null || { echo "make cdk needs Node.js 20 or newer, with npm"; exit 1; }
+	npm ci --prefix examples/cdk --ignore-scripts --no-audit --no-fund
+	go -C $(TOOLS) test -tags cdk -count=1 -run CDK ./release
 
 .PHONY: bench
 bench: build ## measure a batch beside its bare calls, start, memory, package
@@ -149,6 +155,17 @@ record: $(LOCAL) ## record the demo, as docs/demo.svg
 build: ## build the functions as they are deployed, in bin
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/PollerFunction
 	@$(MAKE) --no-print-directory build-ResumeFunction ARTIFACTS_DIR=bin/ResumeFunction
+
+.PHONY: package
+package: ## build the stack that deploys without a build, in dist/stack
+	@rm -rf dist/stack
+	@go -C $(TOOLS) run ./release -stack "$(CURDIR)/dist"
+
+TAG ?=
+.PHONY: release
+release: ## build all files of a release, in dist; TAG=… must be the version's
+	@rm -rf dist
+	@go -C $(TOOLS) run ./release -tag "$(TAG)" "$(CURDIR)/dist"
 
 # sam build calls these; GOARCH=amd64 on the command line changes the target.
 GOARCH = arm64

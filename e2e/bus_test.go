@@ -16,13 +16,13 @@ import (
 
 // Nothing else finds a mistyped bus: PutEvents answers as if it were there.
 func TestOnlyAStackWhoseNamedBusExistsIsDeployed(t *testing.T) {
-	built := build(t)
+	build(t)
 	deployOn := func(t *testing.T, bus string) (map[string]deployment, error) {
 		e := startEmulator(t)
 		if _, err := eventbridge.NewFromConfig(e.client()).CreateEventBus(t.Context(), &eventbridge.CreateEventBusInput{Name: new(namedBus)}); err != nil {
 			t.Fatal(err)
 		}
-		return tryToDeploy(e, built, map[string]parameters{"named": {
+		return tryToDeploy(e, map[string]parameters{"named": {
 			"ClusterEndpoint":       "https://milvus.example.com",
 			"ClusterTokenSecretArn": "arn:aws:secretsmanager:" + region + ":" + account + ":secret:refresh-poller/token-a1B2c3",
 			"EventBusName":          bus,

@@ -53,7 +53,7 @@ func deployCommanded(t *testing.T) commanded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := deploy(t, e, built, map[string]parameters{"commanded": {
+	d := deploy(t, e, map[string]parameters{"commanded": {
 		"ClusterEndpoint": cluster.URL, "ClusterTokenSecretArn": *secret.ARN, "MinPollDelaySeconds": "1", "MaxPollDelaySeconds": "3",
 	}})["commanded"]
 	emptied, err := sqs.NewFromConfig(e.client()).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("emptied-instead")})

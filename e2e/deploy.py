@@ -1,19 +1,18 @@
-"""Deploys stacks of template.yaml into the emulator, as `sam deploy` would.
+"""Deploys stacks of a packaged template into the emulator, as `sam deploy` would.
 
-Reads {"template": path, "binaries": {function: path}, "stacks": {name:
-{parameter: value}}} and writes {name: {"outputs": …, "function": …, "mapping": …,
-"resumer": …}}: what the stack's outputs, its poller, its event source mapping
-and, where there is one, its resumer are once they are created.
+Reads {"template": path, "stacks": {name: {parameter: value}}} and writes {name:
+{"outputs": …, "function": …, "mapping": …, "resumer": …}}: what the stack's
+outputs, its poller, its event source mapping and, where there is one, its resumer
+are once they are created.
 
 All that moto leaves out or does otherwise than AWS is dealt with in fit_to_moto
 and as_lambda_has_it; nothing else knows that this is not AWS.
 """
 
-import io
 import json
 import re
+import subprocess
 import sys
-import zipfile
 
 import boto3
 from samtranslator.translator.transform import transform
@@ -35,26 +34,19 @@ class NoManagedPolicies:
         return {}
 
 
-def upload(binaries):
-    """Uploads the functions' packages, as `sam deploy` does, and returns their URIs."""
+def upload(path):
+    """Uploads what the template names, and returns it with the URIs in the places of the files."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
-    for name, binary in binaries.items():
-        package = io.BytesIO()
-        with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as z:
-            z.write(binary, "bootstrap")
-        s3.put_object(Bucket=BUCKET, Key=f"{name}.zip", Body=package.getvalue())
-    return {name: f"s3://{BUCKET}/{name}.zip" for name in binaries}
+    package = subprocess.run(
+        ["aws", "cloudformation", "package", "--template-file", path, "--s3-bucket", BUCKET],
+        check=True, stdout=subprocess.PIPE, text=True)
+    return package.stdout
 
 
-def translate(path, code_uris, parameters):
+def translate(text, parameters):
     """Returns the template as AWS's own translator leaves it to CloudFormation."""
-    with open(path, encoding="utf-8") as f:
-        template = yaml_parse(f)
-    # `sam package` does this; the translator takes no path of this machine.
-    for name, uri in code_uris.items():
-        template["Resources"][name]["Properties"]["CodeUri"] = uri
-    return transform(template, parameters, NoManagedPolicies())
+    return transform(yaml_parse(text), parameters, NoManagedPolicies())
 
 
 def without_gaps(items):
@@ -103,6 +95,7 @@ def as_lambda_has_it(name, function, template):
     iam, role = boto3.client("iam"), function["Role"].rpartition("/")[2]
     return {
         "FunctionArn": function["FunctionArn"],
+        "CodeSha256": function["CodeSha256"],
         "Handler": function["Handler"],
         "MemorySize": function["MemorySize"],
         "Timeout": function["Timeout"],
@@ -159,10 +152,10 @@ def deploy(name, template, parameters):
 
 def main():
     order = json.load(sys.stdin)
-    code_uris = upload(order["binaries"])
+    text = upload(order["template"])
     result = {}
     for name, parameters in order["stacks"].items():
-        template = translate(order["template"], code_uris, parameters)
+        template = translate(text, parameters)
         fit_to_moto(template)
         result[name] = deploy(name, template, parameters)
     json.dump(result, sys.stdout, default=str)

@@ -4,11 +4,15 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 )
 
@@ -28,11 +32,11 @@ type deployment struct {
 
 // function is a function's configuration.
 type function struct {
-	FunctionArn, Handler, LogFormat, LogLevel string
-	MemorySize, Timeout                       int
-	Environment                               map[string]string
-	VpcConfig                                 *struct{ SubnetIds, SecurityGroupIds []string }
-	Role                                      struct {
+	FunctionArn, CodeSha256, Handler, LogFormat, LogLevel string
+	MemorySize, Timeout                                   int
+	Environment                                           map[string]string
+	VpcConfig                                             *struct{ SubnetIds, SecurityGroupIds []string }
+	Role                                                  struct {
 		Path                string
 		PermissionsBoundary struct{ PermissionsBoundaryArn string }
 	}
@@ -46,9 +50,20 @@ type parameters map[string]string
 // binaries are the functions' bootstraps, by the functions' logical ids.
 type binaries map[string]string
 
-// build builds the binaries as SAM does, but for this machine.
+// packaged is the stack as a release has it.
+const packaged = "../dist/stack"
+
+// pack builds it, once.
+var pack = sync.OnceValues(func() ([]byte, error) {
+	return exec.Command("make", "-C", "..", "package").CombinedOutput()
+})
+
+// build builds the stack to deploy, and its functions' binaries for this machine.
 func build(t *testing.T) binaries {
 	t.Helper()
+	if out, err := pack(); err != nil {
+		t.Fatalf("make package: %v\n%s", err, out)
+	}
 	built := binaries{}
 	for _, name := range []string{"PollerFunction", "ResumeFunction"} {
 		dir := t.TempDir()
@@ -61,10 +76,23 @@ func build(t *testing.T) binaries {
 	return built
 }
 
-// deploy creates the stacks of template.yaml, by their names.
-func deploy(t *testing.T, e *emulator, b binaries, stacks map[string]parameters) map[string]deployment {
+// wantPackage fails unless a function has the package of the release, byte for byte.
+func (f function) wantPackage(t *testing.T, name string) {
 	t.Helper()
-	created, err := tryToDeploy(e, b, stacks)
+	zip, err := os.ReadFile(filepath.Join(packaged, name+".zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(zip)
+	if want := base64.StdEncoding.EncodeToString(sum[:]); f.CodeSha256 != want {
+		t.Errorf("the code of %s has the sum %s, not %s", name, f.CodeSha256, want)
+	}
+}
+
+// deploy creates the packaged stacks, by their names.
+func deploy(t *testing.T, e *emulator, stacks map[string]parameters) map[string]deployment {
+	t.Helper()
+	created, err := tryToDeploy(e, stacks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +100,8 @@ func deploy(t *testing.T, e *emulator, b binaries, stacks map[string]parameters)
 }
 
 // tryToDeploy is deploy that may fail; the error has what CloudFormation said.
-func tryToDeploy(e *emulator, b binaries, stacks map[string]parameters) (created map[string]deployment, err error) {
-	order, err := json.Marshal(map[string]any{"template": "../template.yaml", "binaries": b, "stacks": stacks})
+func tryToDeploy(e *emulator, stacks map[string]parameters) (created map[string]deployment, err error) {
+	order, err := json.Marshal(map[string]any{"template": packaged + "/template.yaml", "stacks": stacks})
 	if err != nil {
 		return nil, err
 	}

@@ -110,6 +110,10 @@ func TestTheDeployedTemplate(t *testing.T) {
 		t.Run(name+" afterwards", func(t *testing.T) {
 			s.afterwards(t)
 			s.wantNothingTwice(t)
+			s.Function.wantPackage(t, "PollerFunction")
+			if s.Resumer != nil {
+				s.Resumer.wantPackage(t, "ResumeFunction")
+			}
 		})
 	}
 	fmt.Printf("deployed after %.1f s, all done after %.1f s\n", deployed.Seconds(), time.Since(began).Seconds())
@@ -138,7 +142,7 @@ func deployAll(t *testing.T, orders map[string]order) map[string]*stack {
 		maps.Copy(wanted[name], order.parameters)
 	}
 	stacks := map[string]*stack{}
-	for name, deployment := range deploy(t, e, built, wanted) {
+	for name, deployment := range deploy(t, e, wanted) {
 		stacks[name] = start(t, e, built, deployment, clusters[name])
 	}
 	return stacks

@@ -1,7 +1,7 @@
-// Package e2e deploys template.yaml into an AWS emulator and drives the real
-// binary there, from a message in the queue to an event on the bus. Only the
-// event source mapping is in the plain package; the rest has the build tag e2e
-// and is run by `make e2e`.
+// Package e2e deploys template.yaml, as a release packages it, into an AWS
+// emulator and drives the real binary there, from a message in the queue to an
+// event on the bus. Only the event source mapping is in the plain package; the
+// rest has the build tag e2e and is run by `make e2e`.
 package e2e
 
 import (

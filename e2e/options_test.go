@@ -37,8 +37,9 @@ func TestTheOptionsOfAStackReachItsResources(t *testing.T) {
 	for name, value := range given {
 		all[name] = value
 	}
+	build(t)
 	e := startEmulator(t)
-	created := deploy(t, e, build(t), map[string]parameters{"plain": given, "full": all})
+	created := deploy(t, e, map[string]parameters{"plain": given, "full": all})
 
 	want := map[string]options{
 		"plain": {RolePath: "/", PollerPolicies: []string{"poll-jobs"}},

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -24,9 +27,36 @@ func newHelp() *cobra.Command {
 			if len(rest) > 0 {
 				return noCommand(help.Root(), rest[0])
 			}
-			command.InitDefaultHelpFlag() // which the text has only then, like the next
-			command.InitDefaultVersionFlag()
+			command.InitDefaultHelpFlag() // which the text has only then
 			return command.Help()
 		},
 	}
+}
+
+// usage is cobra's, with lines of 80 columns at most. Cobra has a template for that,
+// but a template may call any method by its name, so the linker could leave none
+// out: the program would be two thirds larger.
+func usage(command *cobra.Command) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "Usage:\n  %s\n", command.UseLine())
+	if command.HasAvailableSubCommands() {
+		fmt.Fprintf(&text, "  %s [command]\n", command.CommandPath())
+	}
+	if command.HasExample() {
+		fmt.Fprintf(&text, "\nExamples:\n%s\n", command.Example)
+	}
+	for _, group := range command.Groups() {
+		fmt.Fprintf(&text, "\n%s\n", group.Title)
+		for _, sub := range command.Commands() {
+			if sub.GroupID == group.ID {
+				fmt.Fprintf(&text, "  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
+			}
+		}
+	}
+	fmt.Fprintf(&text, "\nFlags:\n%s", command.LocalFlags().FlagUsagesWrapped(80))
+	if command.HasAvailableSubCommands() {
+		fmt.Fprintf(&text, "\nUse \"%s [command] --help\" for more information about a command.\n", command.CommandPath())
+	}
+	_, err := fmt.Fprint(command.OutOrStderr(), text.String())
+	return err
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"refresh-poller/internal/version"
 )
 
 // Exit statuses.
@@ -55,7 +53,6 @@ func newRoot(h host) *cobra.Command {
 
 Events are JSON lines on stdout, and on a terminal a short text; all else is on
 stderr.`,
-		Version:                    version.Long(),
 		SilenceErrors:              true, // run says them
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
@@ -66,6 +63,10 @@ stderr.`,
 			return nil
 		},
 		RunE: func(root *cobra.Command, _ []string) error {
+			if asked, _ := root.Flags().GetBool("version"); asked {
+				printVersion(root)
+				return nil
+			}
 			root.SetOut(h.stderr)
 			_ = root.Help()
 			return failure{status: exitBadArgument}
@@ -74,8 +75,8 @@ stderr.`,
 			return readEnvironment(command.Flags(), h.environ)
 		},
 	}
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
-	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
+	root.Flags().BoolP("version", "v", false, "version for refresh-poller")
+	root.SetUsageFunc(usage)
 	root.SetFlagErrorFunc(flagFailure)
 	root.AddGroup(here, inAWS, about)
 	root.AddCommand(newWatch(h), newDemo(h), newFollow(h), newEnqueue(h), newRedrive(h), newVersion(), newCompletion())

@@ -14,8 +14,10 @@ func newVersion() *cobra.Command {
 		Short:   "Print the program's version",
 		GroupID: about.ID,
 		Args:    noArguments,
-		Run: func(command *cobra.Command, _ []string) {
-			fmt.Fprintln(command.OutOrStdout(), "refresh-poller "+version.Long())
-		},
+		Run:     func(command *cobra.Command, _ []string) { printVersion(command) },
 	}
+}
+
+func printVersion(command *cobra.Command) {
+	fmt.Fprintln(command.OutOrStdout(), "refresh-poller "+version.Long())
 }

@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 )
 
-// Number is the version: the only place where it is set. A test holds the template's
-// output and the changelog to it.
+// Number is the version: the only place where it is set. Tests hold the template's
+// output and metadata, the changelog and a release's tag to it.
 const Number = "0.2.0"
 
 // Long returns the version in one line for a person, with the commit, where Go has
