@@ -102,6 +102,13 @@ func (e *execution) receive(batch []*delivery) {
 	}()
 }
 
+// fence tells the race detector that what was read until now was read before the
+// poller's goroutines go on.
+func (e *execution) fence() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+}
+
 // stop has the invocation's calls fail, without an effect.
 func (e *execution) stop() {
 	if e.busy() {
@@ -112,6 +119,7 @@ func (e *execution) stop() {
 
 // die puts an execution that remembers nothing in the place of this one.
 func (e *execution) die() {
+	synctest.Wait()
 	w := e.world
 	for _, c := range e.calls {
 		if c.describes() {
@@ -154,24 +162,6 @@ func (e *execution) answered(c *request, o outcome) {
 }
 
 func (c *request) describes() bool { return strings.HasPrefix(c.name, "describe") }
-
-// answers are the outcomes of the calls that wait. Of an execution's describes
-// only the first is answered: which comes before the other can't matter, for they
-// are about two jobs.
-func (w *world) answers(offer func(choice)) {
-	for _, e := range w.executions {
-		described := false
-		for _, c := range e.calls {
-			if described && c.describes() {
-				continue
-			}
-			described = described || c.describes()
-			for _, o := range c.outcomes() {
-				offer(choice{said("%s, %s: %s", e, c.name, o.label), o.fault, func() { e.conclude(c, o) }})
-			}
-		}
-	}
-}
 
 func (e *execution) conclude(c *request, o outcome) {
 	if o.effect != nil {

@@ -40,7 +40,7 @@ func (w *world) State() string {
 // hindmost has the fewest polls of a message, for each watch that has one.
 func (w *world) hindmost() map[string]int {
 	polls := map[string]int{}
-	for _, d := range w.queue {
+	for _, d := range w.deliveries() {
 		if n, known := polls[d.message.Watch.ID]; !known || d.message.Watch.Polls < n {
 			polls[d.message.Watch.ID] = d.message.Watch.Polls
 		}
@@ -55,8 +55,8 @@ func (w *world) seen(hindmost map[string]int, order ...int) string {
 		executions = append(executions, w.executions[number].state(hindmost))
 	}
 	copies := map[string][]string{}
-	for _, d := range w.queue {
-		text, under := fmt.Sprint(age(d.visible, 0), d.twin), time.Duration(0)
+	for _, d := range w.deliveries() {
+		text, under := fmt.Sprint(age(d.visible, 0), d.twin, slices.Contains(w.queue, d)), time.Duration(0)
 		if d.by != nil {
 			under = time.Since(d.by.invoked)
 			text += fmt.Sprint(" in ", order[d.by.number], " at ", slices.Index(d.by.batch, d))

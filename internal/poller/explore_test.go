@@ -62,35 +62,40 @@ var scopes = map[string]scope{
 	"a job that fails early":       {bodies: []string{"1"}, life: failing},
 	"a job whose progress is told": {bodies: []string{"1"}, life: rising, progress: true},
 	"invocations that last":        {bodies: []string{"1"}, life: refresh, visibility: 30 * time.Second},
-	"one describe a second":        {bodies: []string{"1"}, life: refresh, share: 1},
+	"one describe a second":        {bodies: []string{"1"}, life: refresh, visibility: 30 * time.Second, share: 1},
 	"two watches of a job":         {bodies: []string{"1", "1"}, life: refresh},
 	"two watches of two jobs":      {bodies: []string{"1", "2"}, life: refresh},
 	"a message that can't be read": {bodies: []string{"1", "bad"}, life: refresh},
 }
 
 // Every order of what may happen in a scope, with at most EXPLORE_FAULTS faults, is
-// run to its end: `make explore` has 2, with no number it is none.
+// run to its end: `make explore` has 2, with no number it is none. With
+// EXPLORE_STEPS, every order is run for so many steps, and then a fair one.
 func TestEveryScheduleEndsEveryWatch(t *testing.T) {
-	faults := 0
-	if text := os.Getenv("EXPLORE_FAULTS"); text != "" {
-		var err error
-		if faults, err = strconv.Atoi(text); err != nil || faults < 0 {
-			t.Fatalf("EXPLORE_FAULTS must be a number of faults, 0 or more, not %q", text)
-		}
-	}
+	faults, steps := bound(t, "EXPLORE_FAULTS"), bound(t, "EXPLORE_STEPS")
 	for name, s := range scopes {
 		s := s.with(faults + 1 - len(s.bodies))
 		if s.faults < 0 {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			r := newSystem(inBubble(t), s).Search(0)
+			r := newSystem(inBubble(t), s).Search(steps)
 			if r.Failure != nil {
 				t.Fatal(r.Failure)
 			}
-			t.Logf("with at most %d faults: %d schedules, %d states, %d of them ends, after at most %d steps", s.faults, r.Schedules, r.States, r.Ends, r.Longest)
+			t.Logf("with at most %d faults: %d schedules, %d states, %d of them ends, the last after %d steps; cut: %v", s.faults, r.Schedules, r.States, r.Ends, r.Longest, r.Cut)
 		})
 	}
+}
+
+func bound(t *testing.T, name string) int {
+	t.Helper()
+	text := cmp.Or(os.Getenv(name), "0")
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		t.Fatalf("%s must be a whole number, 0 or more, not %q", name, text)
+	}
+	return n
 }
 
 // What the explorer has found, shortened to its last step.
