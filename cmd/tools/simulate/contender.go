@@ -12,7 +12,7 @@ import (
 
 // settings are the template's defaults.
 var settings = poller.Settings{
-	MinDelay: 5 * time.Second, MaxDelay: 300 * time.Second,
+	MinDelay: 2 * time.Second, MaxDelay: 300 * time.Second,
 	Deadline: 24 * time.Hour, Grace: 120 * time.Second,
 	ClusterEndpoint: "https://cluster.example",
 }
