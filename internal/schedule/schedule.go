@@ -91,7 +91,8 @@ const (
 //     Min alone would allow 43200. With Expected it is 9 × √T, for what it leaves
 //     stands under the root then. A job that pends first has them for each of the
 //     two spans.
-//   - at most five times as long with Expected as without.
+//   - at most 5 seconds and three times the age, or Min; with Expected at most five
+//     times what it is without.
 func Next(m Moment) time.Duration {
 	delay := m.regular()
 	if m.Failures > 0 {
@@ -124,6 +125,7 @@ func (m Moment) regular() time.Duration {
 	default:
 		delay = max(min(left, 2*usual), usual/4, min(left, m.Ends))
 	}
+	delay = min(delay, firstDelay+3*min(m.age(), MaxLeft))
 	if trusted := left > 0 && m.Ends > 0; !trusted {
 		delay = max(delay, min(m.expected(1-doubt), hinted*delay))
 	}
@@ -147,7 +149,7 @@ func (m Moment) usual() time.Duration {
 	if progress > 0 { // it will soon tell more
 		seconds = min(seconds, max(age.Seconds()/5, 2))
 	}
-	return min(duration(seconds), firstDelay+3*min(age, MaxLeft))
+	return duration(seconds)
 }
 
 // Left is how long the job will still take if its progress goes on as since the
@@ -191,7 +193,7 @@ func (m Moment) age() time.Duration {
 }
 
 func (m Moment) backedOff() time.Duration {
-	return min(duration(max(m.Min, firstDelay).Seconds()*math.Pow(backoff, float64(m.Failures))), m.Max)
+	return min(duration(m.Min.Seconds()*math.Pow(backoff, float64(m.Failures))), m.Max)
 }
 
 // jittered shortens a delay by up to a tenth, the same for the same poll, so

@@ -82,7 +82,7 @@ func TestTheNextPoll(t *testing.T) {
 		"progress in no time":            {aged(400*time.Second, rose(0, 50, 0, time.Hour)), 72, true},
 		"progress in less than no time":  {aged(400*time.Second, rose(0, 50, -time.Hour, time.Hour)), 72, true},
 
-		"expected in an hour":              {but(func(m *Moment) { m.Expected = time.Hour }), 25, true},
+		"expected in an hour":              {but(func(m *Moment) { m.Expected = time.Hour }), 25, false},
 		"expected soon":                    {aged(100*time.Second, func(m *Moment) { m.Expected = 300 * time.Second }), 110, false},
 		"expected soon, and predicted":     {aged(400*time.Second, expecting(1000*time.Second, rose(60, 20, 100*time.Second, 150*time.Second))), 150, false},
 		"expected later than predicted":    {aged(400*time.Second, expecting(1000*time.Second, rose(60, 20, 100*time.Second, -time.Second))), 300, true},
@@ -90,11 +90,11 @@ func TestTheNextPoll(t *testing.T) {
 		"expected long ago":                {aged(400*time.Second, func(m *Moment) { m.Expected = 100 * time.Second }), 72, true},
 		"expected by the job's own start":  {aged(100*time.Second, func(m *Moment) { m.Running, m.Expected = 1250*time.Second, 1000*time.Second }), 29, true},
 		"expected of one from 1970":        {aged(400*time.Second, func(m *Moment) { m.Running, m.Expected = 54*365*24*time.Hour, time.Hour }), 72, true},
-		"expected of one that begins soon": {but(func(m *Moment) { m.Running, m.Expected = -time.Hour, time.Hour }), 25, true},
+		"expected of one that begins soon": {but(func(m *Moment) { m.Running, m.Expected = -time.Hour, time.Hour }), 25, false},
 		"expected in a fortnight":          {aged(12*time.Hour, func(m *Moment) { m.Expected = 1209600 * time.Second }), 300, true},
 
-		"after a failure":              {but(func(m *Moment) { m.Failures = 1 }), 10, false},
-		"after three failures":         {but(func(m *Moment) { m.Failures = 3 }), 40, true},
+		"after a failure":              {but(func(m *Moment) { m.Failures = 1 }), 5, false},
+		"after three failures":         {but(func(m *Moment) { m.Failures = 3 }), 16, true},
 		"after a failure of a long":    {aged(1600*time.Second, func(m *Moment) { m.Failures = 1 }), 141, true},
 		"after a million failures":     {but(func(m *Moment) { m.Failures = 1e6 }), 300, true},
 		"after all failures an int is": {but(func(m *Moment) { m.Failures = math.MaxInt }), 300, true},
@@ -162,6 +162,8 @@ func TestADelayKeepsItsBounds(t *testing.T) {
 			fault = "before RetryAfter, and neither Until nor SQS asked for it"
 		case regular && m.Until <= 0 && m.Expected == 0 && got.Seconds() < least(age, m.Max):
 			fault = "too short for the promised number of polls"
+		case regular && m.Expected == 0 && age < 1000*time.Hour && got > max(m.Min, ceil(5*time.Second+3*max(age, 0))):
+			fault = "above Min, and above 5 s and three times the age"
 		case regular && m.Until <= 0 && got > max(m.Min, ceil(5*Next(unhinted(m)))):
 			fault = "more than five times what it is without the hint"
 		case got != Next(m):
