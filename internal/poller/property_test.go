@@ -163,7 +163,7 @@ func TestTheScheduleIsToldWhatTheWatchKnows(t *testing.T) {
 	}
 }
 
-// For any progress whatever: no delay is above 5 s and three times the job's age,
+// For any progress whatever: no delay is above 5 s and four times the job's age,
 // and a day has no more polls than the schedule promises.
 func TestNoProgressPutsAPollOffForLong(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
@@ -178,7 +178,7 @@ func TestNoProgressPutsAPollOffForLong(t *testing.T) {
 			if d.Action == Publish {
 				break
 			}
-			if age := now.Sub(begun); d.Delay > 5*time.Second+3*age {
+			if age := now.Sub(begun); d.Delay > 5*time.Second+4*age {
 				t.Fatalf("%s at the age of %s", d.Delay, age)
 			}
 			now, m = now.Add(d.Delay), d.Next

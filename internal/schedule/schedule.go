@@ -91,7 +91,7 @@ const (
 //     Min alone would allow 43200. With Expected it is 9 × √T, for what it leaves
 //     stands under the root then. A job that pends first has them for each of the
 //     two spans.
-//   - at most 5 seconds and three times the age, or Min; with Expected at most five
+//   - at most 5 seconds and four times the age, or Min; with Expected at most five
 //     times what it is without.
 func Next(m Moment) time.Duration {
 	delay := m.regular()
@@ -125,11 +125,12 @@ func (m Moment) regular() time.Duration {
 	default:
 		delay = max(min(left, 2*usual), usual/4, min(left, m.Ends))
 	}
-	delay = min(delay, firstDelay+3*min(m.age(), MaxLeft))
+	delay = min(delay, firstDelay+4*min(m.age(), MaxLeft))
 	if trusted := left > 0 && m.Ends > 0; !trusted {
 		delay = max(delay, min(m.expected(1-doubt), hinted*delay))
+		delay = min(delay, m.jittered(m.Max))
 	}
-	return wholeSeconds(min(delay, m.jittered(m.Max)))
+	return wholeSeconds(min(delay, m.Max))
 }
 
 // usual is the delay where nothing tells the end.
@@ -141,11 +142,11 @@ func (m Moment) regular() time.Duration {
 // progress there is, and no more than the producer's hint leaves.
 func (m Moment) usual() time.Duration {
 	age, progress := m.age(), m.progress()
-	left := age.Seconds() * (1 - weight*progress/100)
+	left := age.Seconds()*(1-weight*progress/100) + young
 	if late := m.expected(1 + doubt); late > 0 && m.expected(1-doubt) <= 0 {
-		left = min(left, late.Seconds())
+		left = min(left, late.Seconds()+m.Expected.Seconds()/20)
 	}
-	seconds := cmp.Or(m.Pace, Pace) * math.Sqrt(left+young)
+	seconds := cmp.Or(m.Pace, Pace) * math.Sqrt(left)
 	if progress > 0 { // it will soon tell more
 		seconds = min(seconds, max(age.Seconds()/5, 2))
 	}

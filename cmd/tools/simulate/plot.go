@@ -21,8 +21,8 @@ var (
 )
 
 // draw draws lag against polls, both on logarithmic axes, into an SVG file: the
-// points of the main set, and our curve on both.
-func draw(tuned, heldOut *study, file string) error {
+// points of the main set, our curve on both, and the optima.
+func draw(tuned, heldOut *study, optima []optimum, file string) error {
 	plot.DefaultFont.Variant = "Sans"
 	plotter.DefaultFont.Variant = "Sans"
 	p := plot.New()
@@ -37,11 +37,20 @@ func draw(tuned, heldOut *study, file string) error {
 	// than the one it is measured in runs into nothing.
 	p.Legend.Top, p.Legend.Left, p.Legend.XOffs = true, true, vg.Points(200)
 	p.Legend.TextStyle.Font.Size = font.Points(10)
-	if err := addCurve(p, "ours, at every pace", tuned, nil); err != nil {
-		return err
-	}
-	if err := addCurve(p, "the same, on the hold-out set", heldOut, []vg.Length{vg.Points(4), vg.Points(3)}); err != nil {
-		return err
+	for _, c := range []struct {
+		name   string
+		points []pricedResult
+		color  color.Color
+		dashes []vg.Length
+	}{
+		{"ours, at every pace", tuned.curve, blue, nil},
+		{"the same, on the hold-out set", heldOut.curve, blue, []vg.Length{vg.Points(4), vg.Points(3)}},
+		{optima[0].name, optima[0].curve, gray, nil},
+		{optima[1].name, optima[1].curve, gray, []vg.Length{vg.Points(1), vg.Points(2)}},
+	} {
+		if err := addCurve(p, c.name, c.points, c.color, c.dashes); err != nil {
+			return err
+		}
 	}
 	shipped := tuned.shipped
 	shipped.name = "as shipped"
@@ -78,16 +87,16 @@ func save(p *plot.Plot, file string) error {
 	return os.WriteFile(file, bytes.ReplaceAll(svg.Bytes(), []byte(own), []byte(own+",Arial,Helvetica,sans-serif")), 0o644)
 }
 
-func addCurve(p *plot.Plot, name string, st *study, dashes []vg.Length) error {
+func addCurve(p *plot.Plot, name string, curve []pricedResult, c color.Color, dashes []vg.Length) error {
 	var points plotter.XYs
-	for _, r := range st.curve {
+	for _, r := range curve {
 		points = append(points, plotter.XY{X: r.polls, Y: mean(r.lag)})
 	}
 	line, err := plotter.NewLine(points)
 	if err != nil {
 		return err
 	}
-	line.Color, line.Width, line.Dashes = blue, vg.Points(1.5), dashes
+	line.Color, line.Width, line.Dashes = c, vg.Points(1.5), dashes
 	p.Add(line)
 	p.Legend.Add(name, line)
 	return nil
