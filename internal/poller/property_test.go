@@ -210,7 +210,7 @@ func TestAnEndIsPredictedForTheNextPollOnly(t *testing.T) {
 	}
 }
 
-// A state as version 1.2 wrote it, between two polls.
+// A state as version 0.2 wrote it, between two polls.
 func TestAWatchOfAnOlderVersionGoesOnWithoutAJump(t *testing.T) {
 	body := `{"jobId":7,"watch":{"version":1,"id":"watch-1","since":1712832000000,"polls":9,"state":"RefreshInProgress","progress":40,"startTime":1712832000000,"seen":1712832400000}}`
 	m, err := watch.Parse(body, "another", begun.Add(400*time.Second), milvus.ExternalCollection)

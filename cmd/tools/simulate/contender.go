@@ -86,10 +86,10 @@ func hints(wrong float64) hint {
 	}
 }
 
-// former is the schedule of version 1.2, at its template's defaults: the root of
+// former is the schedule of version 0.2, at its template's defaults: the root of
 // the age up to half of it, and half the way to an end that progress predicts.
 func former(pace float64) contender {
-	return contender{"version 1.2", func(job simcluster.Job) (int, time.Duration) {
+	return contender{"version 0.2", func(job simcluster.Job) (int, time.Duration) {
 		random := chance(job, 2)
 		var age, seen time.Duration
 		before := 0

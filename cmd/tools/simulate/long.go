@@ -18,19 +18,17 @@ func longJobs(runsFor time.Duration, jobsPerShape int) set {
 	return s
 }
 
-// printLong shows ours, with deadlines that let them end, beside fixed 60 s.
+// printLong shows ours, with deadlines that let them end.
 func printLong(out io.Writer, jobsPerShape int) {
-	const columns = "%-12s %12s %12s %14s %14s %14s\n"
-	fmt.Fprintf(out, columns, "long jobs", "polls a job", "mean lag, s", "with no", "with a hint:", "fixed 60 s:")
-	fmt.Fprintf(out, columns, "", "", "", "progress", "polls, lag", "polls")
-	patient := func(s *poller.Settings) { s.Pace, s.Deadline = schedule.Pace, 30*24*time.Hour }
+	const columns = "%-22s %16s %16s %16s\n"
+	fmt.Fprintf(out, columns, "polls, and mean lag, s", "up to 300 s", "with a fair hint", "up to 900 s")
 	for _, hours := range []time.Duration{10, 24, 14 * 24} {
 		s := longJobs(hours*time.Hour, jobsPerShape)
-		all, told := measure(s, oursBy("ours", patient, noHint)), measure(s, oursBy("ours", patient, hints(0)))
-		silent := set{jobs: s.jobs[1:2]} // the second of mainCourses
-		none := measure(silent, oursBy("ours", patient, noHint))
-		fmt.Fprintf(out, columns, s.name, digits(all.polls), digits(mean(all.lag)), digits(none.polls),
-			digits(told.polls)+", "+digits(mean(told.lag)), digits(measure(s, fixed(time.Minute)).polls))
+		cell := func(longest time.Duration, h hint) string {
+			r := measure(s, oursBy("ours", func(s *poller.Settings) { s.MaxDelay, s.Deadline = longest, 30*24*time.Hour }, h))
+			return digits(r.polls) + ", " + digits(mean(r.lag))
+		}
+		fmt.Fprintf(out, columns, s.name, cell(settings.MaxDelay, noHint), cell(settings.MaxDelay, hints(0)), cell(schedule.MaxDelay, noHint))
 	}
 	fmt.Fprintln(out)
 }

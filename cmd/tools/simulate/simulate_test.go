@@ -114,7 +114,7 @@ func TestContenders(t *testing.T) {
 		"doubled, no end": {intervals("", time.Second, 2, noLongest), 7, 63 * time.Second},
 		"oracle":          {oracle(), 1, 61 * time.Second},
 		// At 0, 5, 10, 15, 22, 33 and so on: half the age, then its root, less the jitter.
-		"version 1.2": {former(3), 8, 70 * time.Second},
+		"version 0.2": {former(3), 8, 70 * time.Second},
 		// At 0, 5, 20, 40 and so on: the root of the age, less the jitter.
 		"ours": {ours("", schedule.Pace), 5, 65 * time.Second},
 		// At 0, 25, 42 and so on: five times the delay without, then to 0.7 of the hint.

@@ -86,7 +86,6 @@ func newStudy(s set) *study {
 		intervals("loop of 2 s", 2*time.Second, 1, 2*time.Second),
 		fixed(10*time.Second), fixed(15*time.Second), fixed(30*time.Second), fixed(60*time.Second),
 		intervals("5 s × 2", 5*time.Second, 2, settings.MaxDelay),
-		intervals("5 s × 1.2", 5*time.Second, 1.2, settings.MaxDelay),
 		former(3),
 		oracle(),
 	) {
