@@ -72,6 +72,8 @@ type study struct {
 	// of misled, one hint in twenty is wrong by anything, of muchMisled one in five.
 	// spaced may wait as long as SQS does.
 	hinted, misled, muchMisled, spaced pricedResult
+	// former is the schedule of version 0.2 at that lag.
+	former pricedResult
 }
 
 // pricedResult is a result and what it was tuned by: a pace, or the price of a lag.
@@ -102,6 +104,7 @@ func newStudy(s set) *study {
 	st.atLag = st.tuned(nil, noHint)
 	st.atPolls = tune(s, func(pace float64) contender { return ours("ours at the polls of fixed 60 s", pace) },
 		func(r result) bool { return r.polls >= st.fixed60.polls })
+	st.former = tune(s, former, st.asSoon)
 	st.hinted = st.tuned(nil, hints(0))
 	st.misled = st.tuned(nil, hints(0.05))
 	st.muchMisled = st.tuned(nil, hints(0.2))
@@ -183,7 +186,7 @@ func (st *study) printAtLag(out io.Writer) {
 		name string
 		pricedResult
 	}{
-		{"ours", st.atLag}, {"ours, up to 900 s", st.spaced},
+		{"version 0.2", st.former}, {"ours", st.atLag}, {"ours, up to 900 s", st.spaced},
 		{"ours, with fair hints", st.hinted},
 		{"ours, with one hint in 20 wrong by anything", st.misled}, {"ours, with one in 5", st.muchMisled},
 	} {
