@@ -228,7 +228,7 @@ func TestTheSourceOfAForgedFailureIsFreedOfCredentials(t *testing.T) {
 func TestAForgedWatchIsBounded(t *testing.T) {
 	text := strings.Repeat("x", maxText)
 	forged := fmt.Sprintf(`{"jobId":1,"watch":{"version":1,"id":"%s","since":%d,"polls":999999999,"failures":999999999,"restarts":999999999,
-		"lastError":"%s","state":"%[3]s","collectionName":"%[3]s","progress":100,"startTime":%d,"seen":%[4]d,
+		"lastError":"%s","state":"%[3]s","collectionName":"%[3]s","progress":100,"startTime":%d,"seen":%[4]d,"ends":%[4]d,
 		"reason":"%[3]s","externalSource":"%[5]s","notFound":%[4]d,"overdue":%[4]d}}`,
 		strings.Repeat("a", 128), sent.Add(time.Minute).UnixMilli(), text, int64(maxUnixMilli), strings.Repeat("x", maxSource))
 	m, err := Parse(forged, messageID, sent, milvus.ExternalCollection)

@@ -198,6 +198,8 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"watch without since":         {watch(`{"version": 1, "id": "a"}`), "a time that is none"},
 		"watch from the future":       {watch(fmt.Sprintf(`{"version": 1, "id": "a", "since": %d}`, sent.Add(2*time.Minute).UnixMilli())), "later than the message"},
 		"watch with odd sight":        {watch(`{"version": 1, "id": "a", "since": 1, "seen": -1}`), "a time that is none"},
+		"watch with an odd end":       {watch(`{"version": 1, "id": "a", "since": 1, "ends": -1}`), "a time that is none"},
+		"watch with a far end":        {watch(`{"version": 1, "id": "a", "since": 1, "ends": 253402300800000}`), "a time that is none"},
 		"watch with a far sight":      {watch(`{"version": 1, "id": "a", "since": 1, "seen": 253402300800000}`), "a time that is none"},
 		"watch with odd polls":        {watch(`{"version": 1, "id": "a", "since": 1, "polls": -1}`), "out of its range"},
 		"watch with too many polls":   {watch(`{"version": 1, "id": "a", "since": 1, "polls": 9223372036854775807}`), "out of its range"},
