@@ -14,8 +14,8 @@ import (
 // Guide, "Message timers").
 const MaxDelay = 900 * time.Second
 
-// MaxLeft is the longest that Left returns: the longest that a watch may last.
-const MaxLeft = 1209600 * time.Second
+// maxLeft is the longest that Left returns: the longest that a watch may last.
+const maxLeft = 1209600 * time.Second
 
 // Pace is the one tuned constant: the delay is Pace × √(age + 15 s), in seconds,
 // where nothing else is known. More means fewer polls and later news.
@@ -112,9 +112,9 @@ func Next(m Moment) time.Duration {
 // predicts the end or its producer expects it.
 //
 // One prediction may be anything: it counts between a quarter of the usual delay
-// and twice that, and a fifth of what it leaves is waited for. Of two in a row,
-// nothing is asked before the sooner end, so that each counts as far as it has
-// held still.
+// and twice that, and a fifth of what it leaves is waited for, but no more than
+// twice the age. Of two in a row, nothing is asked before the sooner end, so that
+// each counts as far as it has held still.
 func (m Moment) regular() time.Duration {
 	usual := m.jittered(m.usual())
 	delay, left := usual, m.Left()
@@ -125,7 +125,7 @@ func (m Moment) regular() time.Duration {
 	default:
 		delay = max(min(left, 2*usual), usual/4, min(left, m.Ends))
 	}
-	delay = min(delay, firstDelay+4*min(m.age(), MaxLeft))
+	delay = min(delay, firstDelay+4*min(m.age(), maxLeft))
 	if trusted := left > 0 && m.Ends > 0; !trusted {
 		delay = max(delay, min(m.expected(1-doubt), hinted*delay))
 		delay = min(delay, m.jittered(m.Max))
@@ -154,7 +154,7 @@ func (m Moment) usual() time.Duration {
 }
 
 // Left is how long the job will still take if its progress goes on as since the
-// describe before, up to MaxLeft; 0 when it did not rise.
+// describe before, up to 14 days; 0 when it did not rise.
 //
 // It goes on along a line, or as a power of the age: whichever ends sooner.
 func (m Moment) Left() time.Duration {
@@ -206,9 +206,9 @@ func (m Moment) jittered(d time.Duration) time.Duration {
 	return d - time.Duration(jitter*chance*float64(d))
 }
 
-// duration is the inverse of Seconds, up to MaxLeft.
+// duration is the inverse of Seconds, up to maxLeft.
 func duration(seconds float64) time.Duration {
-	return time.Duration(min(seconds, MaxLeft.Seconds()) * float64(time.Second))
+	return time.Duration(min(seconds, maxLeft.Seconds()) * float64(time.Second))
 }
 
 // wholeSeconds rounds up: SQS delays by whole seconds, and a poll just before
