@@ -125,7 +125,7 @@ func (m Moment) regular() time.Duration {
 	default:
 		delay = max(min(left, 2*usual), usual/4, min(left, m.Ends))
 	}
-	delay = min(delay, firstDelay+4*min(m.age(), maxLeft))
+	delay = min(delay, (firstDelay + 4*min(m.age(), maxLeft)).Truncate(time.Second))
 	if trusted := left > 0 && m.Ends > 0; !trusted {
 		delay = max(delay, min(m.expected(1-doubt), hinted*delay))
 		delay = min(delay, m.jittered(m.Max))
