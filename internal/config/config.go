@@ -34,7 +34,7 @@ type Config struct {
 	JobKind               milvus.JobKind `env:"JOB_KIND" envDefault:"external_collection"`
 	EventBusName          string         `env:"EVENT_BUS_NAME"`
 	EventSource           string         `env:"EVENT_SOURCE" envDefault:"refresh-poller"`
-	MinPollDelaySeconds   int            `env:"MIN_POLL_DELAY_SECONDS" envDefault:"5"`
+	MinPollDelaySeconds   int            `env:"MIN_POLL_DELAY_SECONDS" envDefault:"2"`
 	MaxPollDelaySeconds   int            `env:"MAX_POLL_DELAY_SECONDS" envDefault:"300"`
 	WatchDeadlineSeconds  int            `env:"WATCH_DEADLINE_SECONDS" envDefault:"86400"`
 	NotFoundGraceSeconds  int            `env:"NOT_FOUND_GRACE_SECONDS" envDefault:"120"`

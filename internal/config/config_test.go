@@ -56,7 +56,7 @@ func TestWhatIsNotSetHasTheTemplatesDefault(t *testing.T) {
 		JobKind:               milvus.ExternalCollection,
 		EventBusName:          "refreshes",
 		EventSource:           "refresh-poller",
-		MinPollDelaySeconds:   5,
+		MinPollDelaySeconds:   2,
 		MaxPollDelaySeconds:   300,
 		WatchDeadlineSeconds:  86400,
 		NotFoundGraceSeconds:  120,
@@ -189,7 +189,7 @@ func TestEveryFaultIsASentenceInTheTemplatesWords(t *testing.T) {
 		"a minimum over int32":             {"MIN_POLL_DELAY_SECONDS", "4294967301", "MinPollDelaySeconds must be 1 to 900"},
 		"a maximum of 0":                   {"MAX_POLL_DELAY_SECONDS", "0", "MaxPollDelaySeconds must be 1 to 900"},
 		"a maximum above 900":              {"MAX_POLL_DELAY_SECONDS", "901", "MaxPollDelaySeconds must be 1 to 900"},
-		"a maximum below the minimum":      {"MAX_POLL_DELAY_SECONDS", "4", "MaxPollDelaySeconds must not be below MinPollDelaySeconds"},
+		"a maximum below the minimum":      {"MAX_POLL_DELAY_SECONDS", "1", "MaxPollDelaySeconds must not be below MinPollDelaySeconds"},
 		"a deadline of 0":                  {"WATCH_DEADLINE_SECONDS", "0", "WatchDeadlineSeconds must be 1 to 1209600"},
 		"a deadline over 14 days":          {"WATCH_DEADLINE_SECONDS", "1209601", "WatchDeadlineSeconds must be 1 to 1209600"},
 		"a deadline in words":              {"WATCH_DEADLINE_SECONDS", "a day", "WatchDeadlineSeconds must be a whole number"},
@@ -285,7 +285,7 @@ func TestAWrongNumberIsMendedToTheNearestRightOne(t *testing.T) {
 	}{
 		"a maximum below the minimum":     {variables{minimum: "600"}, variables{minimum: "600", maximum: "600"}, "MaxPollDelaySeconds must not be below MinPollDelaySeconds"},
 		"a minimum above all maxima":      {variables{minimum: "901"}, variables{minimum: "900", maximum: "900"}, "MinPollDelaySeconds must be 1 to 900"},
-		"a maximum below all minima":      {variables{maximum: "0"}, variables{maximum: "5"}, "MaxPollDelaySeconds must be 1 to 900"},
+		"a maximum below all minima":      {variables{maximum: "0"}, variables{maximum: "2"}, "MaxPollDelaySeconds must be 1 to 900"},
 		"a fraction":                      {variables{minimum: "7.5"}, variables{minimum: "8"}, "MinPollDelaySeconds must be a whole number"},
 		"a fraction next to no right one": {variables{minimum: "0.4"}, variables{minimum: "1"}, "MinPollDelaySeconds must be a whole number"},
 		"no number":                       {variables{deadline: "a day"}, nil, "WatchDeadlineSeconds must be a whole number"},
@@ -326,7 +326,7 @@ func TestWhatIsNoNumberStopsTheFunction(t *testing.T) {
 func TestSettingsAreDurations(t *testing.T) {
 	got := load(t, map[string]string{"PUBLISH_PROGRESS": "true"}).Settings()
 	want := poller.Settings{
-		MinDelay:        5 * time.Second,
+		MinDelay:        2 * time.Second,
 		MaxDelay:        5 * time.Minute,
 		Deadline:        24 * time.Hour,
 		Grace:           2 * time.Minute,

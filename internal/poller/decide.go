@@ -107,7 +107,10 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 	next := m
 	next.Watch = after(m, a, asked, deadline)
 	w := next.Watch
-	moment := momentOf(s, m.Watch.Job, w, a, deadline, now)
+	moment := momentOf(s, m.Watch.Job, next, a, deadline, now)
+	if left := moment.Left(); left > 0 {
+		next.Watch.Job.EndsAt = now.Add(left)
+	}
 	goneFrom := goneFrom(s, w, overdue)
 	if !w.UnexplainedSince.IsZero() && (a.Failure == nil || !a.NotReached) {
 		moment.Min = max(apart, s.MinDelay)
@@ -167,14 +170,15 @@ func whyOn(w watch.State, a Answer) string {
 	return ""
 }
 
-// momentOf is what the schedule has to know of a watch that is now w, and whose
-// job was last seen as before.
-func momentOf(s Settings, before watch.Sight, w watch.State, a Answer, deadline, now time.Time) schedule.Moment {
+// momentOf is what the schedule has to know of a message that is to go on as next,
+// and whose job was last seen as before.
+func momentOf(s Settings, before watch.Sight, next watch.Message, a Answer, deadline, now time.Time) schedule.Moment {
+	w := next.Watch
 	m := schedule.Moment{
 		WatchID: w.ID, Polls: w.Polls,
 		Min: s.MinDelay, Max: s.MaxDelay, Until: deadline.Sub(now),
 		Watched: now.Sub(w.Since), Progress: max(percent(w.Job), 0),
-		RetryAfter: a.Held, Pace: s.Pace,
+		Expected: next.Expected, RetryAfter: a.Held, Pace: s.Pace,
 	}
 	if !w.Job.StartTime.IsZero() {
 		m.Running = now.Sub(w.Job.StartTime)
@@ -186,6 +190,9 @@ func momentOf(s Settings, before watch.Sight, w watch.State, a Answer, deadline,
 		m.Slow = a.failed(milvus.Refused) || a.failed(milvus.Misconfigured)
 	case a.answered():
 		m.Gained, m.Within = gained(before, w.Job)
+		if !before.EndsAt.IsZero() {
+			m.Ends = before.EndsAt.Sub(now)
+		}
 	}
 	return m
 }

@@ -36,6 +36,9 @@ type Message struct {
 	// Deadline is how long the producer lets the watch last, 1 s to
 	// MaxDeadline; 0 means that the stack's own deadline holds.
 	Deadline time.Duration
+	// Expected is how long the producer expects the job to run from its start,
+	// 1 s to MaxDeadline, and a hint only; 0 means that it did not say.
+	Expected time.Duration
 	// Watch is the poller's own state; in a producer's message, that of a
 	// watch that begins with it.
 	Watch State
@@ -91,8 +94,9 @@ func (m Message) Body() string {
 		Kind            milvus.JobKind  `json:"kind"`
 		Context         json.RawMessage `json:"context,omitempty"`
 		DeadlineSeconds int64           `json:"deadlineSeconds,omitempty"`
+		ExpectedSeconds int64           `json:"expectedSeconds,omitempty"`
 		Watch           stateJSON       `json:"watch"`
-	}{jobID(m.Ref()), m.Kind, m.Context, int64(m.Deadline / time.Second), m.Watch.json(m.version())}
+	}{jobID(m.Ref()), m.Kind, m.Context, int64(m.Deadline / time.Second), int64(m.Expected / time.Second), m.Watch.json(m.version())}
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	// Escaping would make a context longer than its producer was allowed.

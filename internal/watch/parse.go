@@ -60,7 +60,8 @@ func parseDetail(raw json.RawMessage, kind milvus.JobKind) (Message, error) {
 	return Message{}, refuse("detail has no jobId: %s", forms)
 }
 
-// parseRequest reads {"jobId": …, "context": …, "deadlineSeconds": …, "watch": …}.
+// parseRequest reads {"jobId": …, "context": …, "deadlineSeconds": …,
+// "expectedSeconds": …, "watch": …}.
 func parseRequest(body map[string]json.RawMessage, kind milvus.JobKind) (m Message, err error) {
 	if m, err = parseOptions(body, kind); err == nil {
 		m.JobID, err = parseID(body["jobId"], m.Kind)
@@ -69,7 +70,7 @@ func parseRequest(body map[string]json.RawMessage, kind milvus.JobKind) (m Messa
 }
 
 // options are the keys that may stand beside the job's.
-var options = []string{"kind", "context", "deadlineSeconds", "watch"}
+var options = []string{"kind", "context", "deadlineSeconds", "expectedSeconds", "watch"}
 
 // parseOptions reads them. One that is null is not given.
 func parseOptions(body map[string]json.RawMessage, kind milvus.JobKind) (m Message, err error) {
@@ -82,12 +83,11 @@ func parseOptions(body map[string]json.RawMessage, kind milvus.JobKind) (m Messa
 			return Message{}, err
 		}
 	}
-	if raw, ok := given(body, "deadlineSeconds"); ok {
-		seconds, err := strconv.ParseInt(string(raw), 10, 64)
-		if err != nil || seconds < 1 || seconds > int64(MaxDeadline/time.Second) {
-			return Message{}, refuse("deadlineSeconds is not a whole number of seconds from 1 to %d", int64(MaxDeadline/time.Second))
-		}
-		m.Deadline = time.Duration(seconds) * time.Second
+	if m.Deadline, err = parseSeconds(body, "deadlineSeconds"); err != nil {
+		return Message{}, err
+	}
+	if m.Expected, err = parseSeconds(body, "expectedSeconds"); err != nil {
+		return Message{}, err
 	}
 	if raw, ok := given(body, "watch"); ok {
 		if m.Watch, err = parseState(raw); err != nil {
@@ -95,6 +95,19 @@ func parseOptions(body map[string]json.RawMessage, kind milvus.JobKind) (m Messa
 		}
 	}
 	return m, nil
+}
+
+// parseSeconds reads an option that is a span within a watch; 0 if not given.
+func parseSeconds(body map[string]json.RawMessage, option string) (time.Duration, error) {
+	raw, ok := given(body, option)
+	if !ok {
+		return 0, nil
+	}
+	seconds, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || seconds < 1 || seconds > int64(MaxDeadline/time.Second) {
+		return 0, refuse("%s is not a whole number of seconds from 1 to %d", option, int64(MaxDeadline/time.Second))
+	}
+	return time.Duration(seconds) * time.Second, nil
 }
 
 // parseKind returns the kind that a message names, or else the stack's; that of a

@@ -47,6 +47,9 @@ type Sight struct {
 	// SeenAt is when it was seen; zero if an earlier version of the poller
 	// saw it.
 	SeenAt time.Time
+	// EndsAt is when its progress said that it would end; zero if it said nothing,
+	// or an earlier version of the poller saw it.
+	EndsAt time.Time
 }
 
 // The versions of a state. One that knows no kinds, and takes every job for a
@@ -67,7 +70,7 @@ func (m Message) version() int {
 // stateJSON is the key "watch" of a body:
 //
 //	{"version": 1, "id": "059f36b4-…", "since": 1712832000000, "polls": 3,
-//	 "state": "RefreshInProgress", "progress": 42, "seen": 1712832022000}
+//	 "state": "RefreshInProgress", "progress": 42, "seen": 1712832022000, "ends": 1712832052000}
 type stateJSON struct {
 	Version        int    `json:"version"`
 	ID             string `json:"id"`
@@ -80,6 +83,7 @@ type stateJSON struct {
 	CollectionName string `json:"collectionName,omitempty"`
 	StartTime      int64  `json:"startTime,omitempty"` // Unix milliseconds
 	Seen           int64  `json:"seen,omitempty"`      // Unix milliseconds
+	Ends           int64  `json:"ends,omitempty"`      // Unix milliseconds
 	Restarts       int    `json:"restarts,omitempty"`
 	Reason         string `json:"reason,omitempty"`
 	ExternalSource string `json:"externalSource,omitempty"`
@@ -119,7 +123,7 @@ func (s State) json(version int) stateJSON {
 		Version: version, ID: s.ID, Since: s.Since.UnixMilli(),
 		Polls: s.Polls, Failures: s.Failures, LastError: Bounded(s.LastError),
 		State: Bounded(s.Job.State), Progress: s.Job.Progress, CollectionName: Bounded(s.Job.CollectionName),
-		StartTime: millis(s.Job.StartTime), Seen: millis(s.Job.SeenAt), Restarts: s.Restarts,
+		StartTime: millis(s.Job.StartTime), Seen: millis(s.Job.SeenAt), Ends: millis(s.Job.EndsAt), Restarts: s.Restarts,
 		Reason: Bounded(s.Job.Reason), ExternalSource: s.Job.ExternalSource,
 		NotFound: millis(s.NotFoundSince), Unexplained: millis(s.UnexplainedSince), Overdue: millis(s.OverdueSince),
 	}
@@ -166,7 +170,7 @@ func parseState(raw json.RawMessage) (State, error) {
 	if err := json.Unmarshal(raw, &j); err != nil || raw[0] != '{' {
 		return State{}, refuse("watch can't be read: %s", right)
 	}
-	times := []int64{j.StartTime, j.Seen, j.NotFound, j.Unexplained, j.Overdue}
+	times := []int64{j.StartTime, j.Seen, j.Ends, j.NotFound, j.Unexplained, j.Overdue}
 	switch {
 	case !exact(raw):
 		return State{}, refuse("watch holds a key twice, or in other letters: %s", right)
@@ -188,7 +192,7 @@ func parseState(raw json.RawMessage) (State, error) {
 		Polls: j.Polls, Failures: j.Failures, LastError: j.LastError, Restarts: j.Restarts,
 		Job: Sight{
 			State: j.State, Progress: j.Progress, CollectionName: j.CollectionName, Reason: j.Reason,
-			ExternalSource: redact.Source(j.ExternalSource), StartTime: instant(j.StartTime), SeenAt: instant(j.Seen),
+			ExternalSource: redact.Source(j.ExternalSource), StartTime: instant(j.StartTime), SeenAt: instant(j.Seen), EndsAt: instant(j.Ends),
 		},
 		NotFoundSince: instant(j.NotFound), UnexplainedSince: instant(j.Unexplained), OverdueSince: instant(j.Overdue),
 	}, nil

@@ -22,7 +22,7 @@ func TestParametersHaveTheirDefaultsAndRanges(t *testing.T) {
 		"JobKind":               {"Type": "String", "Default": string(milvus.ExternalCollection), "AllowedValues": kinds},
 		"EventBusName":          {"Type": "String", "Default": ""},
 		"EventSource":           {"Type": "String", "Default": "refresh-poller"},
-		"MinPollDelaySeconds":   {"Type": "Number", "Default": 5, "MinValue": 1, "MaxValue": 900},
+		"MinPollDelaySeconds":   {"Type": "Number", "Default": 2, "MinValue": 1, "MaxValue": 900},
 		"MaxPollDelaySeconds":   {"Type": "Number", "Default": 300, "MinValue": 1, "MaxValue": 900},
 		"WatchDeadlineSeconds":  {"Type": "Number", "Default": 86400, "MinValue": 1, "MaxValue": 1209600},
 		"NotFoundGraceSeconds":  {"Type": "Number", "Default": 120, "MinValue": 0, "MaxValue": 86400},
