@@ -42,9 +42,12 @@ const (
 	maxRoundTrip  = 2*MaxClockError - time.Second
 )
 
-// maxListed bounds how many jobs of a list are kept. In an answer of maxBody there
-// is room for more only if each is tiny.
-const maxListed = 512
+// maxListed bounds how many jobs of a list are read: a collection has at most one at
+// a time, and a message that waits for so many to end has waited too long.
+const maxListed = 64
+
+// errEnough ends the reading of a list.
+var errEnough = errors.New("so many jobs are enough")
 
 // List returns the collection's refreshes. It is as Describe, but for an answer that
 // is too large, of which the beginning is taken, and an error may be Impossible.
@@ -78,7 +81,7 @@ func clockOf(r reply, now time.Time) Clock {
 func readList(r reply, token string) ([]Listed, error) {
 	var a answer
 	records, err := records(r.body, &a)
-	if err != nil && !(r.cut && errors.Is(err, io.ErrUnexpectedEOF)) {
+	if err != nil && err != errEnough && !(r.cut && err == io.ErrUnexpectedEOF) {
 		return nil, newError(kindOfStatus(r.status), r.status, r.header, "the answer is not the API's JSON")
 	}
 	if failure := refusal(r, a, token, listRefusesForGood); failure != nil {
@@ -100,7 +103,8 @@ func readList(r reply, token string) ([]Listed, error) {
 }
 
 // records goes through the answer of a list, from which it takes code and message,
-// and returns the newest maxListed records; nil if there is no list of them.
+// and returns the newest maxListed records; nil if there is no list of them. An
+// answer whose code stands behind so many is taken for one without.
 func records(body []byte, a *answer) (found []data, err error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	err = within(dec, '{', func(key string) error {
@@ -116,9 +120,12 @@ func records(body []byte, a *answer) (found []data, err error) {
 				}
 				found = []data{}
 				return within(dec, '[', func(string) error {
+					if len(found) == maxListed {
+						return errEnough
+					}
 					var d data
 					err := next(dec, &d)
-					if err == nil && len(found) < maxListed {
+					if err == nil {
 						found = append(found, d)
 					}
 					return err

@@ -31,15 +31,15 @@ func TestTheResumerIsDeployedOnRequestOnly(t *testing.T) {
 }
 
 func TestTheResumerNeedsTheNamesOfItsWorkflows(t *testing.T) {
-	want := object{"WorkflowsAreNamed": object{
+	want := object{
 		"RuleCondition": object{"Fn::Equals": []any{ref("ResumeWorkflows"), "true"}},
 		"Assertions": []any{object{
 			"Assert":            object{"Fn::Not": []any{object{"Fn::Equals": []any{ref("WorkflowArns"), ""}}}},
 			"AssertDescription": "ResumeWorkflows needs WorkflowArns, the ARNs of the state machines that may be woken",
 		}},
-	}}
-	if diff := cmp.Diff(want, at[object](t, template(t), "Rules")); diff != "" {
-		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, at[object](t, template(t), "Rules", "WorkflowsAreNamed")); diff != "" {
+		t.Errorf("rule (-want +got):\n%s", diff)
 	}
 }
 
