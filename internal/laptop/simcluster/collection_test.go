@@ -24,8 +24,8 @@ func library(opts Options, change func(*Collection)) (c *Cluster, now *time.Time
 	return c, now
 }
 
-// asked is an answer of a cluster.
-type asked struct {
+// answered is what a cluster answers.
+type answered struct {
 	Code    int
 	Message string
 	Data    struct {
@@ -40,7 +40,7 @@ type asked struct {
 	date   string
 }
 
-func ask(t *testing.T, c *Cluster, path, body string) (a asked) {
+func askOf(t *testing.T, c *Cluster, path, body string) (a answered) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer ")
@@ -57,12 +57,12 @@ const inBooks = `{"collectionName": "books"}`
 
 func TestAStartedRefreshAppearsAndRuns(t *testing.T) {
 	c, now := library(Options{}, nil)
-	id := ask(t, c, startPath, inBooks).Data.JobID
-	if list := ask(t, c, listPath, inBooks); id != firstStarted || len(list.Data.Records) != 0 || list.Code != 0 {
+	id := askOf(t, c, startPath, inBooks).Data.JobID
+	if list := askOf(t, c, listPath, inBooks); id != firstStarted || len(list.Data.Records) != 0 || list.Code != 0 {
 		t.Fatalf("job %d; %+v", id, list)
 	}
 	*now = now.Add(2 * time.Second)
-	list := ask(t, c, listPath, `{"collectionName": "books", "dbName": "default"}`)
+	list := askOf(t, c, listPath, `{"collectionName": "books", "dbName": "default"}`)
 	if r := list.Data.Records; len(r) != 1 || r[0].JobID != id || r[0].State != InProgress || r[0].StartTime != now.Add(-2*time.Second).UnixMilli() {
 		t.Errorf("%+v", list)
 	}
@@ -70,9 +70,9 @@ func TestAStartedRefreshAppearsAndRuns(t *testing.T) {
 		t.Errorf("the date is %s", list.date)
 	}
 	*now = now.Add(time.Minute)
-	second := ask(t, c, startPath, inBooks).Data.JobID
+	second := askOf(t, c, startPath, inBooks).Data.JobID
 	*now = now.Add(2 * time.Second)
-	if r := ask(t, c, listPath, inBooks).Data.Records; len(r) != 2 || r[0].JobID != second || r[1].State != Completed || c.Refreshes("", "books") != 2 {
+	if r := askOf(t, c, listPath, inBooks).Data.Records; len(r) != 2 || r[0].JobID != second || r[1].State != Completed || c.Refreshes("", "books") != 2 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -90,14 +90,14 @@ func TestWhileARefreshRunsNoOtherStarts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, now := library(tt.opts, nil)
-			ask(t, c, startPath, inBooks)
+			askOf(t, c, startPath, inBooks)
 			*now = now.Add(tt.after)
-			got := ask(t, c, startPath, inBooks)
+			got := askOf(t, c, startPath, inBooks)
 			if got.Code != tt.code || (tt.code != 0) != strings.Contains(got.Message, "refresh job 449503829279000001 is already in progress for collection books") {
 				t.Errorf("%+v", got)
 			}
 			*now = now.Add(30 * time.Second)
-			if r := ask(t, c, listPath, inBooks).Data.Records; len(r) != 1 || c.Refreshes("", "books") != 1 {
+			if r := askOf(t, c, listPath, inBooks).Data.Records; len(r) != 1 || c.Refreshes("", "books") != 1 {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -110,7 +110,7 @@ func TestWhatCannotBeRefreshedIsNamed(t *testing.T) {
 		`{"collectionName": "x"}`: codeNoCollection, `{"collectionName": "books", "dbName": "x"}`: codeNoDatabase, `{"collectionName": "books", "dbName": "other"}`: codeNoCollection,
 		`{"collectionName": "tables", "dbName": "other"}`: codeInvalid, `{}`: codeMissing, `[`: codeBadJSON,
 	} {
-		if got := ask(t, c, startPath, body); got.Code != code {
+		if got := askOf(t, c, startPath, body); got.Code != code {
 			t.Errorf("%s: %+v", body, got)
 		}
 	}
@@ -119,11 +119,11 @@ func TestWhatCannotBeRefreshedIsNamed(t *testing.T) {
 func TestAListIsAnErrorForOneBadJob(t *testing.T) {
 	c, _ := library(Options{NoDate: true}, nil)
 	c.Add(Job{ID: "7", CollectionName: "books", RunsFor: time.Hour})
-	if got := ask(t, c, listPath, inBooks); len(got.Data.Records) != 1 || got.date != "" {
+	if got := askOf(t, c, listPath, inBooks); len(got.Data.Records) != 1 || got.date != "" {
 		t.Errorf("%+v", got)
 	}
 	c.Add(Job{ID: "8", CollectionName: "books", Inconsistent: true})
-	if got := ask(t, c, listPath, inBooks); got.Code != codeUnexpected {
+	if got := askOf(t, c, listPath, inBooks); got.Code != codeUnexpected {
 		t.Errorf("%+v", got)
 	}
 }
@@ -135,11 +135,11 @@ func TestFaultsStandInForStartsAndLists(t *testing.T) {
 		books.ListFaults = []Answer{NotAuthenticated()}
 	})
 	for _, want := range []int{codeThrottled, codeTimeout} {
-		if got := ask(t, c, startPath, inBooks); got.Code != want {
+		if got := askOf(t, c, startPath, inBooks); got.Code != want {
 			t.Errorf("%+v", got)
 		}
 	}
-	if got := ask(t, c, listPath, inBooks); got.Code != codeNotAuthenticated || c.Refreshes("", "books") != 1 {
+	if got := askOf(t, c, listPath, inBooks); got.Code != codeNotAuthenticated || c.Refreshes("", "books") != 1 {
 		t.Errorf("%+v", got)
 	}
 	if counts := c.Counts(); counts.Starts != 2 || counts.Lists != 1 || counts.Describes != 0 {
@@ -149,13 +149,13 @@ func TestFaultsStandInForStartsAndLists(t *testing.T) {
 
 func TestStartsAndListsCountAgainstTheRateLimit(t *testing.T) {
 	c, _ := library(Options{RequestsPerSecond: 2, Token: "t"}, nil)
-	if got := ask(t, c, startPath, inBooks); got.Code != codeUnauthenticated || got.status != 401 {
+	if got := askOf(t, c, startPath, inBooks); got.Code != codeUnauthenticated || got.status != 401 {
 		t.Errorf("%+v", got)
 	}
 	c.SetToken("")
-	ask(t, c, startPath, inBooks)
-	ask(t, c, listPath, inBooks)
-	if got := ask(t, c, listPath, inBooks); got.Code != codeThrottled || c.Counts().Throttled != 1 {
+	askOf(t, c, startPath, inBooks)
+	askOf(t, c, listPath, inBooks)
+	if got := askOf(t, c, listPath, inBooks); got.Code != codeThrottled || c.Counts().Throttled != 1 {
 		t.Errorf("%+v", got)
 	}
 }
