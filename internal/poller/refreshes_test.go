@@ -25,6 +25,8 @@ type refreshes struct {
 	// hidden is how long after its start a job is not visible, runsFor how long it runs.
 	hidden, runsFor time.Duration
 	clock           milvus.Clock
+	// behind is how far the world's clock is ahead of the test's, or nil.
+	behind *time.Duration
 	// faultOf may have one request fail: describe, list or start. The first result of
 	// its is whether the request takes effect.
 	faultOf func(request string) (effect bool, err error)
@@ -32,9 +34,10 @@ type refreshes struct {
 	mu   sync.Mutex
 	jobs []*refreshed
 	// requests counts them by collection and name; a start of a collection of which a
-	// job was seen to run is counted as blind too.
+	// job runs that was shown is counted as blind too.
 	requests map[string]int
-	count    int
+	// counts numbers the jobs of a collection, which begins at 0 or at its entry.
+	counts map[string]int
 }
 
 type refreshed struct {
@@ -44,17 +47,27 @@ type refreshed struct {
 	runs time.Duration
 	// never says that it never appears.
 	never bool
+	// shown says that an answer has shown it.
+	shown bool
 }
 
 func newRefreshes() *refreshes {
-	return &refreshes{hidden: time.Second, runsFor: 90 * time.Second, clock: milvus.Clock{Known: true}, requests: map[string]int{}}
+	return &refreshes{hidden: time.Second, runsFor: 90 * time.Second, clock: milvus.Clock{Known: true}, requests: map[string]int{}, counts: map[string]int{}}
 }
 
-func (r *refreshes) ended(j *refreshed) bool { return time.Since(j.at) >= j.runs }
+func (r *refreshes) now() time.Time {
+	if r.behind == nil {
+		return time.Now()
+	}
+	return time.Now().Add(*r.behind)
+}
 
-func (r *refreshes) visible(j *refreshed) bool { return !j.never && time.Since(j.at) >= r.hidden }
+func (r *refreshes) ended(j *refreshed) bool { return r.now().Sub(j.at) >= j.runs }
+
+func (r *refreshes) visible(j *refreshed) bool { return !j.never && r.now().Sub(j.at) >= r.hidden }
 
 func (r *refreshes) job(j *refreshed) milvus.Job {
+	j.shown = true
 	job := milvus.Job{CollectionName: j.of.Name, State: runs, Progress: new(42), StartTime: j.at.Add(r.clock.Ahead)}
 	if r.ended(j) {
 		job.State, job.Outcome, job.Progress, job.EndTime = done, milvus.Succeeded, new(100), j.at.Add(j.runs).Add(r.clock.Ahead)
@@ -93,7 +106,7 @@ func (r *refreshes) List(_ context.Context, _ string, of milvus.Collection) (mil
 	}
 	list := milvus.List{}
 	if r.clock.Known {
-		list.Clock = r.clock
+		list.Clock = milvus.Clock{Known: true, Ahead: r.clock.Ahead + r.now().Sub(time.Now())}
 	}
 	for _, j := range slices.Backward(r.jobs) {
 		if j.of == of && r.visible(j) {
@@ -116,7 +129,7 @@ func (r *refreshes) Start(_ context.Context, _ string, of milvus.Collection) (st
 			continue
 		}
 		job.never = true
-		if r.visible(other) {
+		if other.shown {
 			r.requests[of.Name+" blind start"]++
 		}
 		if r.visible(other) && !r.older {
@@ -132,10 +145,15 @@ func (r *refreshes) Start(_ context.Context, _ string, of milvus.Collection) (st
 
 // add has a job begin now.
 func (r *refreshes) add(of milvus.Collection, runs time.Duration) *refreshed {
-	r.count++
-	job := &refreshed{id: strconv.Itoa(r.count), of: of, at: time.Now(), runs: runs}
+	r.counts[of.Name]++
+	job := &refreshed{id: strconv.Itoa(r.counts[of.Name]), of: of, at: r.now(), runs: runs}
 	r.jobs = append(r.jobs, job)
 	return job
+}
+
+// busy reports whether a refresh of the collection runs.
+func (r *refreshes) busy(of milvus.Collection) bool {
+	return slices.ContainsFunc(r.jobs, func(j *refreshed) bool { return j.of == of && !j.never && !r.ended(j) })
 }
 
 // ran returns how many refreshes of the collection there were.
