@@ -15,7 +15,10 @@ const (
 	listPath  = "/v2/vectordb/jobs/external_collection/list"
 )
 
-// firstStarted is the id of the first refresh that is started; no float64 holds it.
+// FirstStarted is the id of the first refresh that a cluster starts; no float64 holds
+// it.
+const FirstStarted = "449503829279000001"
+
 const firstStarted = 449503829279000001
 
 // Collection is one whose refreshes can be started and listed.
