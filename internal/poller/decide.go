@@ -147,7 +147,11 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 		moment.Until = min(moment.Until, goneFrom.Sub(now))
 	}
 	if f := a.Finding; f != nil && !f.Until.IsZero() {
-		moment.Until = min(moment.Until, max(f.Until.Sub(now), s.MinDelay))
+		left := max(f.Until.Sub(now), s.MinDelay)
+		moment.Until = min(moment.Until, left)
+		if f.Idle {
+			moment.Min = left
+		}
 	}
 	if !a.NotReached {
 		// What passed since the cluster was asked is to be polled after at once.

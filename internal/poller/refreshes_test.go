@@ -36,7 +36,7 @@ type refreshes struct {
 	// requests counts them by collection and name; a start of a collection of which a
 	// job runs that was shown is counted as blind too.
 	requests map[string]int
-	// counts numbers the jobs of a collection, which begins at 0 or at its entry.
+	// counts numbers the jobs, and apart those of a collection that has an entry.
 	counts map[string]int
 }
 
@@ -145,8 +145,12 @@ func (r *refreshes) Start(_ context.Context, _ string, of milvus.Collection) (st
 
 // add has a job begin now.
 func (r *refreshes) add(of milvus.Collection, runs time.Duration) *refreshed {
-	r.counts[of.Name]++
-	job := &refreshed{id: strconv.Itoa(r.counts[of.Name]), of: of, at: r.now(), runs: runs}
+	counted := ""
+	if r.counts[of.Name] > 0 {
+		counted = of.Name
+	}
+	r.counts[counted]++
+	job := &refreshed{id: strconv.Itoa(r.counts[counted]), of: of, at: r.now(), runs: runs}
 	r.jobs = append(r.jobs, job)
 	return job
 }

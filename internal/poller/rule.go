@@ -45,9 +45,11 @@ type plan struct {
 	job    milvus.Listed
 	joined bool
 	known  []string
-	// reason and until are of wait; zero for until leaves it to the schedule.
+	// These are of wait; zero for until leaves it to the schedule. idle says that to
+	// look before is of no use.
 	reason string
 	until  time.Time
+	idle   bool
 }
 
 // rule says what serves a message, given a list that was made just before now.
@@ -64,7 +66,7 @@ func rule(s Settings, m watch.Message, list milvus.List, now time.Time) plan {
 	case !now.Before(s.deadline(m)):
 		return plan{step: wait, reason: "nothing is started after the deadline"}
 	case now.Before(w.Since.Add(settled)):
-		return plan{step: wait, until: w.Since.Add(settled), reason: "a refresh that starts so soon could not be told from an earlier one"}
+		return plan{step: wait, until: w.Since.Add(settled), idle: true, reason: "a refresh that starts so soon could not be told from an earlier one"}
 	case !w.Started.IsZero() && now.Before(retry):
 		return plan{step: wait, until: retry, reason: "the refresh that was asked for may become visible yet"}
 	case !s.StartRefreshes:

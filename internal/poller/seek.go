@@ -18,10 +18,11 @@ type Finding struct {
 	Started time.Time
 	// Known are the jobs of the first list of those whose times decide nothing.
 	Known []string
-	// Reason says why there is no job. The next look is at Until at the latest; zero
-	// leaves it to the schedule.
+	// Reason says why there is no job. The next look is at Until at the latest, or, if
+	// Idle, at the earliest too; zero leaves it to the schedule.
 	Reason string
 	Until  time.Time
+	Idle   bool
 }
 
 // seek looks for what serves each of the messages that ask for one collection's
@@ -66,7 +67,7 @@ func planned(a Answer, p plan) Answer {
 	case stop:
 		a.Failure = &milvus.Error{Kind: milvus.Impossible, Message: "the refresh that was asked for has not come, and StartRefreshes is false by now"}
 	default:
-		a.Finding = &Finding{Known: p.known, Reason: p.reason, Until: p.until}
+		a.Finding = &Finding{Known: p.known, Reason: p.reason, Until: p.until, Idle: p.idle}
 	}
 	return a
 }
