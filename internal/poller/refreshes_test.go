@@ -106,7 +106,7 @@ func (r *refreshes) List(_ context.Context, _ string, of milvus.Collection) (mil
 	}
 	list := milvus.List{}
 	if r.clock.Known {
-		list.Clock = milvus.Clock{Known: true, Ahead: r.clock.Ahead + r.now().Sub(time.Now())}
+		list.Clock = milvus.Clock{Known: true, Ahead: r.clock.Ahead + time.Until(r.now())}
 	}
 	for _, j := range slices.Backward(r.jobs) {
 		if j.of == of && r.visible(j) {

@@ -60,6 +60,7 @@ func (a Answer) listed() bool { return a.Failure == nil && !a.NotReached }
 
 // planned is the answer to a message for which nothing is started.
 func planned(a Answer, p plan) Answer {
+	a.Job = milvus.Job{} // another's, unless it serves
 	switch p.step {
 	case serve:
 		a.Job = p.job.Job
