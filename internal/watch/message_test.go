@@ -298,6 +298,8 @@ func FuzzParse(f *testing.F) {
 		"449503829274509313", `{"jobId": "9223372036854775807", "context": {"a": 1}, "deadlineSeconds": 5, "expectedSeconds": 4}`,
 		`{"code": 0, "data": {"jobId": 1}}`, `{"detail": {"jobId": 1}}`, `{"code": 1100, "message": "x"}`,
 		Message{Kind: milvus.ExternalCollection, JobID: "1", Watch: State{ID: "a", Since: sent, Job: Sight{Progress: new(3)}}}.Body(),
+		`{"refresh":{"collectionName":"ext_books","dbName":"a"},"kind":null}`, `{"refresh":{"collectionName":"a","x":1}}`, `{"refresh":null,"jobId":1}`,
+		asked(func(m *Message) { m.Watch.JobID, m.Watch.Known, m.Watch.Started = "1", []string{"2"}, sent }).Body(),
 		"", "-1", "٤", "1e9", `{"jobId":1,"jobId":2}`, `{"jobId":1,"watch":{"version":1}}`, "{\"jobId\":1}\xff", `{"detail":"`,
 	} {
 		f.Add(body)
@@ -310,7 +312,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if m.JobID == "" || !m.Kind.Known() || m.Watch.ID == "" {
+		if (m.JobID == "") != m.AsksForRefresh() || !m.Kind.Known() || m.Watch.ID == "" {
 			t.Fatalf("accepted %+v", m)
 		}
 		if !strings.Contains(body, fmt.Sprint(m.JobID)) && !strings.Contains(body, `\u`) {

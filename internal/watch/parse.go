@@ -23,16 +23,19 @@ func refuse(format string, args ...any) error {
 	return &Refusal{fmt.Sprintf(format, args...)}
 }
 
-// parseObject reads the three forms that are objects.
+// parseObject reads the forms that are objects.
 func parseObject(raw json.RawMessage, kind milvus.JobKind) (Message, error) {
 	if err := json.Unmarshal(raw, new(json.RawMessage)); err != nil {
 		return Message{}, refuse("the body is not valid JSON (%v): %s", err, forms)
 	}
-	body, err := fields(raw, append(options, "jobId", "code", "data", "detail")...)
+	body, err := fields(raw, append(options, "jobId", "refresh", "code", "data", "detail")...)
 	if err != nil {
 		return Message{}, err
 	}
+	_, asks := given(body, "refresh")
 	switch detail, isEvent := body["detail"]; {
+	case asks:
+		return parseRefreshRequest(body)
 	case body["jobId"] != nil:
 		return parseRequest(body, kind)
 	case body["code"] != nil || body["data"] != nil:
@@ -48,10 +51,13 @@ func parseObject(raw json.RawMessage, kind milvus.JobKind) (Message, error) {
 // parseDetail reads the detail of an EventBridge event, which is one of the
 // other objects, but not an event again.
 func parseDetail(raw json.RawMessage, kind milvus.JobKind) (Message, error) {
-	detail, err := fields(raw, append(options, "jobId", "code", "data")...)
+	detail, err := fields(raw, append(options, "jobId", "refresh", "code", "data")...)
+	_, asks := given(detail, "refresh")
 	switch {
 	case err != nil:
 		return Message{}, err
+	case asks:
+		return parseRefreshRequest(detail)
 	case detail["jobId"] != nil:
 		return parseRequest(detail, kind)
 	case detail["code"] != nil || detail["data"] != nil:
@@ -90,7 +96,8 @@ func parseOptions(body map[string]json.RawMessage, kind milvus.JobKind) (m Messa
 		return Message{}, err
 	}
 	if raw, ok := given(body, "watch"); ok {
-		if m.Watch, err = parseState(raw); err != nil {
+		_, asks := given(body, "refresh")
+		if m.Watch, err = parseState(raw, asks); err != nil {
 			return Message{}, err
 		}
 	}
