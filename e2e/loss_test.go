@@ -27,8 +27,9 @@ const (
 	firstWatched = 9_000_000_000_000_000_001
 )
 
-// watchedJobs is how many jobs each stack has to follow: a quarter of each kind.
-var watchedJobs = map[string]int{"faults": 500, elsewhere: 80}
+// watchedJobs is how many jobs each stack has to follow, in hundreds: a quarter of
+// each kind, and with the bad messages batches of ten.
+var watchedJobs = map[string]int{"faults": 500, elsewhere: 100}
 
 // TestNothingIsLostUnderFaults has the poller follow these jobs, and read a tenth as
 // many bad messages, while 30 % of its calls are broken and 30 % of its invocations
