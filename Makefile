@@ -1,5 +1,5 @@
 # What these targets need: Go and make. lint and e2e also need Python with
-# e2e/requirements.txt, and cdk needs Node.js; deploy needs the SAM CLI, and with
+# e2e/requirements.txt, cdk and e2e Node.js; deploy needs the SAM CLI, and with
 # enqueue, redrive and follow an AWS account.
 
 STACK  ?= refresh-poller
@@ -110,10 +110,16 @@ lint: ## gofmt, vet, staticcheck, cfn-lint
 	cfn-lint -r us-gov-west-1 cn-north-1 -t template.yaml $(filter-out $(NOT_IN_GOVCLOUD),$(wildcard examples/*/template.yaml))
 	cfn-lint -r cn-north-1 -t $(NOT_IN_GOVCLOUD)
 
+# The second SQS. npm notes in node_modules what it has installed.
+FAUXQS := e2e/fauxqs/node_modules/.package-lock.json
+$(FAUXQS): e2e/fauxqs/package-lock.json
+	@command -v npm > /dev/null || { echo "make e2e needs Node.js 20 or newer, with npm"; exit 1; }
+	npm ci --prefix e2e/fauxqs --ignore-scripts --no-audit --no-fund
+
 # FAULT_SEED=… breaks the calls that an earlier run broke, which printed it.
 export PYTHON ?= python3
 .PHONY: e2e
-e2e: ## deploy the template into an AWS emulator and drive it
+e2e: $(FAUXQS) ## deploy the template into AWS emulators and drive it
 	@$(PYTHON) -c 'import boto3, jsonpath_ng, moto.server, samtranslator' 2> /dev/null || { echo "make e2e needs moto_server: $(PYTHON) -m pip install -r e2e/requirements.txt"; exit 1; }
 	@command -v aws > /dev/null || { echo "make e2e needs the AWS CLI: pip install -r e2e/requirements.txt"; exit 1; }
 	go test -tags e2e -count=1 -timeout 15m -v ./e2e
