@@ -70,8 +70,8 @@ func (p *Pool) next() *generation { return &generation{Transport: p.template.Loa
 
 // RoundTrip is http.RoundTripper's, and reports whether the connection was kept
 // from a request that was answered before this one began: then it may have died
-// since. Where the request or the reading of the response's body fails, even at
-// req's own deadline, the connections are left.
+// since. It opens maxDials at most. Where the request or the reading of the response's
+// body fails, even at req's own deadline, the connections are left.
 func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err error) {
 	g := p.current.Load()
 	answered, began := g.answered.Load(), time.Now()
