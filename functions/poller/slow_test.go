@@ -19,7 +19,7 @@ type takes struct{ secret, cluster, sqs, eventBridge float64 }
 func TestAFunctionAnswersInTimeThoughAllServicesAreSlow(t *testing.T) {
 	t.Parallel()
 	const never = 10
-	justInTime := takes{0.35, 0.30, 0.20, 0.20}
+	justInTime := takes{0.30, 0.30, 0.20, 0.20}
 	slow := func(change func(*takes)) takes {
 		all := justInTime
 		change(&all)
@@ -36,9 +36,9 @@ func TestAFunctionAnswersInTimeThoughAllServicesAreSlow(t *testing.T) {
 		"and the cluster too slow":                    {slow(func(t *takes) { t.cluster = never }), "context deadline exceeded", false, nil},
 		"and SQS too slow":                            {slow(func(t *takes) { t.sqs = never }), "RefreshInProgress", true, []string{"0", "2"}},
 		"and EventBridge too slow":                    {slow(func(t *takes) { t.eventBridge = never }), "RefreshInProgress", true, []string{"1"}},
-		"and all that is called after them, too slow": {takes{0.35, 0.30, never, never}, "RefreshInProgress", true, []string{"0", "1", "2"}},
+		"and all that is called after them, too slow": {takes{0.30, 0.30, never, never}, "RefreshInProgress", true, []string{"0", "1", "2"}},
 	}
-	timeout := setting(t, "LAMBDA_TIMEOUT", 8*time.Second)
+	timeout := setting(t, "LAMBDA_TIMEOUT", 10*time.Second)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
