@@ -67,12 +67,20 @@ func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err 
 	g := p.current.Load()
 	answered, began := g.answered.Load(), time.Now()
 	var got net.Conn
+	seen := g.arrival(req)
+	defer seen.stop()
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		// Of requests at once over a new connection of HTTP/2 all but the first are
 		// told that it is reused. And it may open several, of which some lie unused.
-		got, kept = info.Conn, answered && (info.Reused || madeBefore(info.Conn, began))
-	}}
-	res, err = g.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+		old := answered && madeBefore(info.Conn, began)
+		got, kept = info.Conn, old || answered && info.Reused
+		if old {
+			seen.over(info.Conn)
+		}
+	}, WroteRequest: seen.wrote}
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
+	seen.mind(req)
+	res, err = g.RoundTrip(req)
 	if err != nil {
 		if got != nil {
 			p.leave(g)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"refresh-poller/internal/connection"
 	"refresh-poller/internal/milvus"
 )
 
@@ -140,7 +141,7 @@ func (a asker) once(ctx context.Context, job milvus.Ref, token string) Answer {
 	}
 	defer done()
 	start := time.Now()
-	found, err := a.p.Cluster.Describe(ctx, token, job)
+	found, err := a.p.Cluster.Describe(connection.OnArrival(ctx, done), token, job)
 	took := []time.Duration{time.Since(start)}
 	if err == nil {
 		return Answer{Job: found, Asked: start, Took: took}
