@@ -43,7 +43,7 @@ type arrival struct {
 	tell func()
 
 	mu sync.Mutex
-	// conn was got at since; it is nil if it is new.
+	// conn was got at since; it is nil if it tells nothing.
 	conn  *young
 	since time.Time
 	// looking is nil while the request is not written, or is to be written anew.
@@ -75,11 +75,15 @@ func (a *arrival) mind(req *http.Request) {
 	}
 }
 
-// over says which connection the request will be written to.
-func (a *arrival) over(conn net.Conn) {
+// over says which connection the request will be written to. A new one tells
+// nothing.
+func (a *arrival) over(conn net.Conn, old bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.conn, a.since = youngOf(conn), time.Now()
+	a.conn, a.since = nil, time.Now()
+	if old {
+		a.conn = youngOf(conn)
+	}
 }
 
 func (a *arrival) wrote(info httptrace.WroteRequestInfo) {

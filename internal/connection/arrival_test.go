@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"runtime"
 	"strings"
@@ -182,5 +183,16 @@ func TestARequestWhoseArrivalWasToldIsNotWrittenAnew(t *testing.T) {
 	a.told = true
 	if _, err := req.GetBody(); err != errArrived {
 		t.Errorf("told: %v", err)
+	}
+}
+
+// net/http takes another connection if the first turns out to be closed.
+func TestAConnectionThatIsNotUsedAfterAllTellsNothing(t *testing.T) {
+	a := &arrival{tell: func() {}}
+	a.over(&young{}, true)
+	a.over(&young{}, false)
+	a.wrote(httptrace.WroteRequestInfo{})
+	if a.looking != nil {
+		t.Error("it looks at the first")
 	}
 }

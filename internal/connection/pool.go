@@ -74,9 +74,7 @@ func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err 
 		// told that it is reused. And it may open several, of which some lie unused.
 		old := answered && madeBefore(info.Conn, began)
 		got, kept = info.Conn, old || answered && info.Reused
-		if old {
-			seen.over(info.Conn)
-		}
+		seen.over(info.Conn, old)
 	}, WroteRequest: seen.wrote}
 	req = req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
 	seen.mind(req)
