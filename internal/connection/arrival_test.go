@@ -72,7 +72,8 @@ func TestARequestOverAKeptConnectionIsKnownToHaveArrivedBeforeItsAnswer(t *testi
 }
 
 // Over a new connection of HTTP/2 the server refuses all but one of these requests,
-// for they come before it has told that it takes no more. They wait, and are written again.
+// for they come before it has told that it takes no more. They wait, and are written
+// again.
 func TestARequestThatWaitsToBeWrittenHasNotArrived(t *testing.T) {
 	var mu sync.Mutex
 	arrived, processed := 0, 0
