@@ -141,6 +141,11 @@ soak: ## check that memory stays flat over SOAK_BATCHES (100000)
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/bench GOARCH=$$(go env GOARCH)
 	@go -C $(TOOLS) run ./bench -soak $(SOAK_BATCHES) "$(CURDIR)/bin/bench/bootstrap"
 
+# LAMBDA_UNDER may be a program that limits the one behind it, as systemd-run does.
+.PHONY: lambda
+lambda: ## treat the poller's binary as Lambda may: frozen, killed, slow, full
+	LAMBDA_FROZEN=6m LAMBDA_TIMEOUT=30s go test -count=1 -timeout 15m -v -run 'Frozen|Killed|Slow|Memory' ./functions/poller
+
 .PHONY: load
 load: ## follow 10 000 jobs in simulated time: limit, fairness, ends
 	LOAD_JOBS=10000 go test -count=1 -v -run UnderLoad ./internal/poller

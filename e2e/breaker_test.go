@@ -79,7 +79,15 @@ var describeFaults = []kind[func(next http.Handler, chance *rand.Rand) http.Hand
 	{"compressed", 1, answered(simcluster.Gzipped(simcluster.GatewayPage()))},
 	{"408", 1, answered(simcluster.TimedOut())},
 	{"error code", 5, answered(simcluster.Failure(2, "service unavailable, for Bearer "+faultsToken))},
-	{"another job", 2, answered(simcluster.WrongJob("1"))},
+	{"another job", 2, func(next http.Handler, _ *rand.Rand) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/refresh") { // where no job can be told to be another
+				next.ServeHTTP(w, r)
+				return
+			}
+			simcluster.WrongJob("1").ServeHTTP(w, r)
+		})
+	}},
 	{"cut", 3, answered(simcluster.Answer{Drop: true})},
 	{"answer lost", 2, losing},
 	{"429", 1.5, answered(simcluster.RateLimited(time.Second))},
