@@ -25,7 +25,8 @@ const (
 	margin = 2 * time.Second
 	// settled is how long after the message the first start may be made. A later look
 	// at the clock may be wrong by its whole uncertainty, and servers of one cluster
-	// may differ a little.
+	// may differ a little. By no clock the first list that counts is made then, which
+	// shows what began before: a job is not visible until it is saved.
 	settled = margin + milvus.MaxClockError + 500*time.Millisecond
 )
 
@@ -59,14 +60,14 @@ func rule(s Settings, m watch.Message, list milvus.List, now time.Time) plan {
 	switch job, other := serving(w, list), unfinished(list); {
 	case job != nil:
 		return plan{step: serve, job: *job, joined: joined(w, *job, list.Clock)}
+	case now.Before(w.Since.Add(settled)):
+		return plan{step: wait, until: w.Since.Add(settled), idle: true, reason: "a refresh that starts so soon could not be told from an earlier one"}
 	case !list.Clock.Known && w.Known == nil:
 		return plan{step: wait, until: now.Add(s.MinDelay), known: newest(list), reason: "by the cluster's clock no refresh can be told from an earlier one: the next list shows which are new"}
 	case other != nil:
 		return plan{step: wait, reason: fmt.Sprintf("job %s has to end first: it began before the message, and may have looked at the files already", other.ID)}
 	case !now.Before(s.deadline(m)):
 		return plan{step: wait, reason: "nothing is started after the deadline"}
-	case now.Before(w.Since.Add(settled)):
-		return plan{step: wait, until: w.Since.Add(settled), idle: true, reason: "a refresh that starts so soon could not be told from an earlier one"}
 	case !w.Started.IsZero() && now.Before(retry):
 		return plan{step: wait, until: retry, reason: "the refresh that was asked for may become visible yet"}
 	case !s.StartRefreshes:

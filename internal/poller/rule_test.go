@@ -83,6 +83,7 @@ func TestTheRule(t *testing.T) {
 		"that, with one that began before":              {startedAt(time.Minute), told, []milvus.Listed{listed("1", runs, before)}, 70 * time.Second, wait, "", never},
 		"a first list by no clock":                      {asking(nil), milvus.Clock{}, []milvus.Listed{listed("1", runs, time.Minute)}, time.Hour, wait, "", time.Hour + 5*time.Second},
 		"an empty first list by no clock":               {asking(nil), milvus.Clock{}, nil, time.Hour, wait, "", time.Hour + 5*time.Second},
+		"a first list by no clock that was made early":  {asking(nil), milvus.Clock{}, nil, settled - 1, wait, "", settled},
 		"a second list by no clock, empty":              {knowing(), milvus.Clock{}, nil, time.Hour, start, "", never},
 		"a second list by no clock, as it was":          {knowing("1"), milvus.Clock{}, []milvus.Listed{listed("1", done, time.Minute)}, time.Hour, start, "", never},
 		"a second list by no clock, as it was, running": {knowing("1"), milvus.Clock{}, []milvus.Listed{listed("1", runs, time.Minute)}, time.Hour, wait, "", never},

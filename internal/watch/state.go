@@ -44,7 +44,8 @@ type State struct {
 	// Started is when a start was last asked for that may have had an effect.
 	Started time.Time
 	// Known are jobs that began before the refresh was asked for: the newest of the
-	// first list whose times decided nothing; nil before it.
+	// first list whose times decided nothing, or of that before the last start; nil
+	// before it.
 	Known []string
 }
 
