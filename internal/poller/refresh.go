@@ -16,7 +16,7 @@ func found(w watch.State, f Finding) watch.State {
 		w.Known = f.Known
 	}
 	if !f.Started.IsZero() {
-		w.Started = f.Started
+		w.Started, w.Starts = f.Started, counted(w.Starts)
 	}
 	return w
 }

@@ -56,7 +56,7 @@ type plan struct {
 // rule says what serves a message, given a list that was made just before now.
 func rule(s Settings, m watch.Message, list milvus.List, now time.Time) plan {
 	w := m.Watch
-	retry := w.Started.Add(s.startGrace())
+	retry := w.Started.Add(s.startGrace(w))
 	switch job, other := serving(w, list), unfinished(list); {
 	case job != nil:
 		return plan{step: serve, job: *job, joined: joined(w, *job, list.Clock)}
@@ -118,9 +118,11 @@ func newest(list milvus.List) []string {
 	return ids
 }
 
-// startGrace is how long after a start another one has to wait, for the first may
-// not be visible yet.
-func (s Settings) startGrace() time.Duration { return max(s.Grace, apart) }
+// startGrace is how long after the last start another one has to wait, for that may
+// not be visible yet. It doubles with each, for where none ever is, each may run.
+func (s Settings) startGrace(w watch.State) time.Duration {
+	return max(s.Grace, apart) << min(max(w.Starts-1, 0), 16)
+}
 
 // deadline is when the message's watch has to end.
 func (s Settings) deadline(m watch.Message) time.Time {

@@ -249,6 +249,21 @@ func TestAnIDThatNeverAppearsGoesBackToTheRule(t *testing.T) {
 	})
 }
 
+// Where the start goes to one cluster and all else to another, each would run.
+func TestAWatchWhoseStartsAreNeverSeenStartsLessAndLess(t *testing.T) {
+	bubble(t, func(t *testing.T, l *loop) {
+		l.Settings.Deadline = 24 * time.Hour
+		l.refreshes.hidden, l.refreshes.runsFor = 48*time.Hour, time.Second
+		l.send(asksForBooks, time.Minute)
+		if got := one(t, l.run(t)); got.State != event.StateNotStarted {
+			t.Errorf("%+v", got)
+		}
+		if n := l.refreshes.requests["books start"]; n > 10 {
+			t.Errorf("%d starts in a day", n)
+		}
+	})
+}
+
 func TestABusyClusterNamesTheJobThatServesOrHasToEnd(t *testing.T) {
 	for name, tt := range map[string]struct {
 		age    time.Duration // of the job that another starts, after the message
