@@ -125,3 +125,23 @@ func TestTheStateOfAWatchThatSeeks(t *testing.T) {
 		})
 	}
 }
+
+// Before there is a job, its producer's hint says nothing of when to look for one.
+func TestAHintCountsOnceThereIsAJob(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer Answer
+		counts bool
+	}{
+		"that has just been started": {Answer{Finding: &Finding{JobID: "1", Started: begun.Add(time.Hour)}}, true},
+		"that runs":                  {Answer{Job: running.Job, Finding: &Finding{JobID: "1", Joined: true}}, true},
+		"but not yet":                {Answer{Finding: &Finding{Reason: "job 1 has to end first"}}, false},
+	} {
+		plain, hinted := asking(nil), asking(nil)
+		hinted.Expected = 5 * time.Hour
+		now := begun.Add(time.Hour)
+		without, with := decide(t, settings, plain, tt.answer, now).Delay, decide(t, settings, hinted, tt.answer, now).Delay
+		if (with > without) != tt.counts {
+			t.Errorf("a job %s: %s, with a hint %s", name, without, with)
+		}
+	}
+}
