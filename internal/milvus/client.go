@@ -134,7 +134,8 @@ type reply struct {
 	body   []byte
 	// cut says that there was more of it.
 	cut bool
-	// took is from before the request to the answer's header.
+	// came is when the answer's header came, took since before the request.
+	came time.Time
 	took time.Duration
 }
 
@@ -150,7 +151,7 @@ func (c *Client) send(req *http.Request, token string, cut bool) (reply, *Error)
 		return reply{}, failure
 	}
 	defer res.Body.Close()
-	r := reply{status: res.StatusCode, header: res.Header, took: time.Since(start)}
+	r := reply{status: res.StatusCode, header: res.Header, came: time.Now(), took: time.Since(start)}
 	r.body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	if r.cut = cut && len(r.body) > maxBody; r.cut {
 		r.body = r.body[:maxBody]

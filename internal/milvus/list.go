@@ -28,7 +28,7 @@ type Listed struct {
 // Clock tells the cluster's time.
 type Clock struct {
 	// Known says that the cluster told its time, and how far it is off by no more than
-	// maxClockError.
+	// MaxClockError.
 	Known bool
 	// Ahead is how far it is ahead of the local time; it may be negative.
 	Ahead time.Duration
@@ -73,16 +73,17 @@ func (c *Client) list(ctx context.Context, token string, of Collection) (List, e
 		return List{}, failure
 	}
 	jobs, err := readList(r, token)
-	return List{Jobs: jobs, Clock: clockOf(r, time.Now())}, err
+	return List{Jobs: jobs, Clock: clockOf(r)}, err
 }
 
-// clockOf reads the Date of an answer whose header came at about now, or before.
-func clockOf(r reply, now time.Time) Clock {
+// clockOf reads the Date of an answer. With an Age (RFC 9111, section 5.1) it is a
+// cache's, and that of an earlier one.
+func clockOf(r reply) Clock {
 	date, err := http.ParseTime(r.header.Get("Date"))
-	if err != nil || r.took > maxRoundTrip {
+	if err != nil || r.header.Get("Age") != "" || r.took > maxRoundTrip {
 		return Clock{}
 	}
-	return Clock{Known: true, Ahead: date.Add(time.Second / 2).Sub(now.Add(-r.took / 2))}
+	return Clock{Known: true, Ahead: date.Add(time.Second / 2).Sub(r.came.Add(-r.took / 2))}
 }
 
 // readList reads {"code": 0, "data": {"records": [{"jobId": …, …}, …]}}. An answer

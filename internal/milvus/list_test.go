@@ -1,10 +1,12 @@
 package milvus
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -151,7 +153,7 @@ func TestTheClockIsOffByNoMoreThanItSays(t *testing.T) {
 					time.Sleep(out)
 					date := time.Now().Add(ahead).UTC().Format(http.TimeFormat)
 					time.Sleep(back)
-					got := clockOf(reply{header: http.Header{"Date": {date}}, took: time.Since(sent)}, time.Now())
+					got := clockOf(reply{header: http.Header{"Date": {date}}, came: time.Now(), took: time.Since(sent)})
 					if known := out+back <= 2*time.Second; got.Known != known || known && (got.Ahead-ahead).Abs() > MaxClockError {
 						t.Errorf("%s ahead, after %s and %s: %+v", ahead, out, back, got)
 					}
@@ -162,9 +164,42 @@ func TestTheClockIsOffByNoMoreThanItSays(t *testing.T) {
 	})
 }
 
+func TestAListThatComesSlowlyDoesNotPutTheClockBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		transport := newTransport(1)
+		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			conn, server := net.Pipe()
+			go func() {
+				defer server.Close()
+				req, err := http.ReadRequest(bufio.NewReader(server))
+				if err != nil {
+					return
+				}
+				_, _ = io.Copy(io.Discard, req.Body)
+				_, _ = fmt.Fprintf(server, "HTTP/1.1 200 OK\r\nDate: %s\r\nConnection: close\r\n\r\n", time.Now().UTC().Format(http.TimeFormat))
+				time.Sleep(8 * time.Second)
+				_, _ = io.WriteString(server, records200("[]"))
+			}()
+			return conn, nil
+		}
+		list, err := newClient("http://cluster.example", transport).List(t.Context(), apiKey, books)
+		if err != nil || !list.Clock.Known || list.Clock.Ahead.Abs() > MaxClockError {
+			t.Errorf("%+v, %v", list, err)
+		}
+	})
+}
+
+// An Age says that a cache has the answer from earlier (RFC 9111, section 5.1).
+func TestOfAnAnswerFromACacheTheClockIsNotKnown(t *testing.T) {
+	header := http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}, "Age": {"3600"}}
+	if got := clockOf(reply{header: header}); got.Known {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestWithoutADateTheClockIsNotKnown(t *testing.T) {
 	for _, date := range []string{"", "today", "1712832000", "2024-04-11T10:40:00Z"} {
-		if got := clockOf(reply{header: http.Header{"Date": {date}}}, time.Now()); got.Known {
+		if got := clockOf(reply{header: http.Header{"Date": {date}}}); got.Known {
 			t.Errorf("%q: %+v", date, got)
 		}
 	}

@@ -63,7 +63,7 @@ func (c *Client) start(ctx context.Context, token string, of Collection) (string
 	r, failure := c.send(req, token, false)
 	if failure != nil {
 		failure.Stale = false // it is not made once more
-		failure.Unsure = failure.Kind == Temporary && connected.Load()
+		failure.Unsure = connected.Load() && (failure.Kind == Temporary || failure.Status == http.StatusOK)
 		return "", failure
 	}
 	return readStart(r, token)

@@ -127,6 +127,17 @@ func TestAStartWithoutAConnectionIsNotUnsure(t *testing.T) {
 	}
 }
 
+// It was processed, whatever became of its answer.
+func TestAStartWhoseAnswerCantBeReadIsUnsure(t *testing.T) {
+	c := startCluster(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "br")
+		_, _ = io.WriteString(w, "\x0b\x02\x80")
+	})
+	if got := startFailure(t, c); got.Kind != Misconfigured || !got.Unsure {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestAStartThatTimesOutIsUnsure(t *testing.T) {
 	c := startCluster(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // or it would not see the client go

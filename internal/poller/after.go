@@ -32,7 +32,10 @@ func after(m watch.Message, a Answer, asked, deadline time.Time) watch.State {
 	case a.Failure != nil:
 		w.Failures, w.LastError = counted(w.Failures), a.Failure.Error()
 	case a.Finding != nil && !a.NotReached && !a.answered():
-		w.Failures, w.LastError = 0, ""
+		w.Failures = 0
+		if asked.Before(deadline) { // or it may be why nothing was started
+			w.LastError = ""
+		}
 	case a.answered():
 		w.Failures, w.LastError, w.NotFoundSince = 0, "", time.Time{}
 		w.Known = nil // there is a job that will be found

@@ -48,9 +48,9 @@ func TestNothingIsStartedByTheDeadline(t *testing.T) {
 	}{
 		"for one that runs":        {nil, true, []string{"nothing was started within the deadline of 3600 s", "job 1 has to end first"}},
 		"for want of a list":       {failing("list", &milvus.Error{Kind: milvus.Temporary, Message: "one job is bad"}), false, []string{"last error: one job is bad"}},
-		"for want of a right":      {failing("start", &milvus.Error{Kind: milvus.Refused, Message: "no privilege"}), false, []string{"nothing is started after the deadline"}},
+		"for want of a right":      {failing("start", &milvus.Error{Kind: milvus.Refused, Message: "no privilege"}), false, []string{"nothing was started within the deadline of 3600 s", "last error: no privilege"}},
 		"for too many requests":    {failing("list", &milvus.Error{Kind: milvus.Throttled, Message: "rejected"}), false, []string{"last error: rejected"}},
-		"for want of any answer":   {failing("start", unsureFailure().(*milvus.Error)), false, []string{"nothing was started"}},
+		"for want of any answer":   {failing("start", unsureFailure().(*milvus.Error)), false, []string{"a start was asked for, but no refresh was seen within the deadline of 3600 s"}},
 		"for a server that is old": {failing("list", &milvus.Error{Kind: milvus.Misconfigured, Status: 404, Message: "no such page"}), false, []string{"no such page"}},
 	} {
 		t.Run(name, func(t *testing.T) {

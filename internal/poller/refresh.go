@@ -16,7 +16,7 @@ func found(w watch.State, f Finding) watch.State {
 		w.Known = f.Known
 	}
 	if !f.Started.IsZero() {
-		w.Started = f.Started
+		w.Started, w.Starts = f.Started, counted(w.Starts)
 	}
 	return w
 }
@@ -46,10 +46,14 @@ func notStarted(s Settings, m watch.Message, a Answer) milvus.Job {
 	if a.failed(milvus.Impossible) {
 		return milvus.Job{Reason: "no such refresh will start: " + a.Failure.Error()}
 	}
-	reason := fmt.Sprintf("nothing was started within the deadline of %s", span(cmp.Or(m.Deadline, s.Deadline)))
-	if m.Watch.Turns == 1 {
-		reason = fmt.Sprintf("the message was first read after its deadline of %s, so nothing was started", span(cmp.Or(m.Deadline, s.Deadline)))
+	reason := "nothing was started within the deadline of %s"
+	switch w := m.Watch; {
+	case !w.Started.IsZero():
+		reason = "a start was asked for, but no refresh was seen within the deadline of %s"
+	case w.Turns == 1:
+		reason = "the message was first read after its deadline of %s, so nothing was started"
 	}
+	reason = fmt.Sprintf(reason, span(cmp.Or(m.Deadline, s.Deadline)))
 	if a.Finding != nil && a.Finding.Reason != "" {
 		reason += "; " + a.Finding.Reason
 	}

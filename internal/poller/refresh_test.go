@@ -96,7 +96,7 @@ func TestDecideOnARefreshThatIsAskedFor(t *testing.T) {
 
 func TestTheStateOfAWatchThatSeeks(t *testing.T) {
 	now := begun.Add(time.Hour)
-	before := watch.State{ID: "watch-1", Since: begun, Polls: 4, Turns: 5, Failures: 2, LastError: "old", Known: []string{"7"}, Started: begun.Add(time.Minute)}
+	before := watch.State{ID: "watch-1", Since: begun, Polls: 4, Turns: 5, Failures: 2, LastError: "old", Known: []string{"7"}, Started: begun.Add(time.Minute), Starts: 1}
 	lost := fault(milvus.Temporary)
 	lost.Finding = &Finding{Started: now}
 	for name, tt := range map[string]struct {
@@ -105,9 +105,9 @@ func TestTheStateOfAWatchThatSeeks(t *testing.T) {
 	}{
 		"waiting clears the failures": {Answer{Finding: &Finding{Reason: "x"}}, func(w *watch.State) { w.Failures, w.LastError = 0, "" }},
 		"a first list is kept":        {Answer{Finding: &Finding{Known: []string{}}}, func(w *watch.State) { w.Failures, w.LastError, w.Known = 0, "", []string{} }},
-		"a start is kept":             {Answer{Finding: &Finding{JobID: "8", Started: now}}, func(w *watch.State) { w.Failures, w.LastError, w.JobID, w.Started = 0, "", "8", now }},
+		"a start is kept":             {Answer{Finding: &Finding{JobID: "8", Started: now}}, func(w *watch.State) { w.Failures, w.LastError, w.JobID, w.Started, w.Starts = 0, "", "8", now, 2 }},
 		"so is one without an answer": {lost, func(w *watch.State) {
-			w.Failures, w.LastError, w.Started = 3, "the cluster's words (HTTP 200, code 7)", now
+			w.Failures, w.LastError, w.Started, w.Starts = 3, "the cluster's words (HTTP 200, code 7)", now, 2
 		}},
 		"a job that serves is seen": {Answer{Job: milvus.Job{State: runs}, Finding: &Finding{JobID: "8", Joined: true}}, func(w *watch.State) {
 			w.Failures, w.LastError, w.JobID, w.Joined, w.Known, w.Job = 0, "", "8", true, nil, watch.Sight{State: runs, SeenAt: now}
@@ -123,5 +123,25 @@ func TestTheStateOfAWatchThatSeeks(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Before there is a job, its producer's hint says nothing of when to look for one.
+func TestAHintCountsOnceThereIsAJob(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer Answer
+		counts bool
+	}{
+		"that has just been started": {Answer{Finding: &Finding{JobID: "1", Started: begun.Add(time.Hour)}}, true},
+		"that runs":                  {Answer{Job: running.Job, Finding: &Finding{JobID: "1", Joined: true}}, true},
+		"but not yet":                {Answer{Finding: &Finding{Reason: "job 1 has to end first"}}, false},
+	} {
+		plain, hinted := asking(nil), asking(nil)
+		hinted.Expected = 5 * time.Hour
+		now := begun.Add(time.Hour)
+		without, with := decide(t, settings, plain, tt.answer, now).Delay, decide(t, settings, hinted, tt.answer, now).Delay
+		if (with > without) != tt.counts {
+			t.Errorf("a job %s: %s, with a hint %s", name, without, with)
+		}
 	}
 }

@@ -25,7 +25,8 @@ const (
 	margin = 2 * time.Second
 	// settled is how long after the message the first start may be made. A later look
 	// at the clock may be wrong by its whole uncertainty, and servers of one cluster
-	// may differ a little.
+	// may differ a little. By no clock the first list that counts is made then, which
+	// shows what began before: a job is not visible until it is saved.
 	settled = margin + milvus.MaxClockError + 500*time.Millisecond
 )
 
@@ -55,18 +56,18 @@ type plan struct {
 // rule says what serves a message, given a list that was made just before now.
 func rule(s Settings, m watch.Message, list milvus.List, now time.Time) plan {
 	w := m.Watch
-	retry := w.Started.Add(s.startGrace())
+	retry := w.Started.Add(s.startGrace(w))
 	switch job, other := serving(w, list), unfinished(list); {
 	case job != nil:
 		return plan{step: serve, job: *job, joined: joined(w, *job, list.Clock)}
+	case now.Before(w.Since.Add(settled)):
+		return plan{step: wait, until: w.Since.Add(settled), idle: true, reason: "a refresh that starts so soon could not be told from an earlier one"}
 	case !list.Clock.Known && w.Known == nil:
 		return plan{step: wait, until: now.Add(s.MinDelay), known: newest(list), reason: "by the cluster's clock no refresh can be told from an earlier one: the next list shows which are new"}
 	case other != nil:
 		return plan{step: wait, reason: fmt.Sprintf("job %s has to end first: it began before the message, and may have looked at the files already", other.ID)}
 	case !now.Before(s.deadline(m)):
 		return plan{step: wait, reason: "nothing is started after the deadline"}
-	case now.Before(w.Since.Add(settled)):
-		return plan{step: wait, until: w.Since.Add(settled), idle: true, reason: "a refresh that starts so soon could not be told from an earlier one"}
 	case !w.Started.IsZero() && now.Before(retry):
 		return plan{step: wait, until: retry, reason: "the refresh that was asked for may become visible yet"}
 	case !s.StartRefreshes:
@@ -117,9 +118,11 @@ func newest(list milvus.List) []string {
 	return ids
 }
 
-// startGrace is how long after a start another one has to wait, for the first may
-// not be visible yet.
-func (s Settings) startGrace() time.Duration { return max(s.Grace, apart) }
+// startGrace is how long after the last start another one has to wait, for that may
+// not be visible yet. It doubles with each, for where none ever is, each may run.
+func (s Settings) startGrace(w watch.State) time.Duration {
+	return max(s.Grace, apart) << min(max(w.Starts-1, 0), 16)
+}
 
 // deadline is when the message's watch has to end.
 func (s Settings) deadline(m watch.Message) time.Time {

@@ -38,6 +38,8 @@ func TestTheRule(t *testing.T) {
 	knowing := func(ids ...string) watch.Message {
 		return asking(func(w *watch.State) { w.Known = append([]string{}, ids...) })
 	}
+	thrice := startedAt(time.Minute)
+	thrice.Watch.Starts = 3
 	told := milvus.Clock{Known: true}
 	ahead := milvus.Clock{Known: true, Ahead: time.Hour}
 	early := listed("7", fails, 10*time.Second)
@@ -80,9 +82,12 @@ func TestTheRule(t *testing.T) {
 		"that, found":                                   {startedAt(time.Minute), told, []milvus.Listed{listed("2", runs, time.Minute)}, 70 * time.Second, serve, "2", never},
 		"that, just before the grace has passed":        {startedAt(time.Minute), told, nil, 3*time.Minute - 1, wait, "", 3 * time.Minute},
 		"that, when the grace has passed":               {startedAt(time.Minute), told, nil, 3 * time.Minute, start, "", never},
+		"a third, just before four graces have passed":  {thrice, told, nil, 9*time.Minute - 1, wait, "", 9 * time.Minute},
+		"a third, when four graces have passed":         {thrice, told, nil, 9 * time.Minute, start, "", never},
 		"that, with one that began before":              {startedAt(time.Minute), told, []milvus.Listed{listed("1", runs, before)}, 70 * time.Second, wait, "", never},
 		"a first list by no clock":                      {asking(nil), milvus.Clock{}, []milvus.Listed{listed("1", runs, time.Minute)}, time.Hour, wait, "", time.Hour + 5*time.Second},
 		"an empty first list by no clock":               {asking(nil), milvus.Clock{}, nil, time.Hour, wait, "", time.Hour + 5*time.Second},
+		"a first list by no clock that was made early":  {asking(nil), milvus.Clock{}, nil, settled - 1, wait, "", settled},
 		"a second list by no clock, empty":              {knowing(), milvus.Clock{}, nil, time.Hour, start, "", never},
 		"a second list by no clock, as it was":          {knowing("1"), milvus.Clock{}, []milvus.Listed{listed("1", done, time.Minute)}, time.Hour, start, "", never},
 		"a second list by no clock, as it was, running": {knowing("1"), milvus.Clock{}, []milvus.Listed{listed("1", runs, time.Minute)}, time.Hour, wait, "", never},

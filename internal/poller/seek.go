@@ -16,7 +16,8 @@ type Finding struct {
 	Joined bool
 	// Started is when a start was asked for that may have had an effect; else zero.
 	Started time.Time
-	// Known are the jobs of the first list of those whose times decide nothing.
+	// Known are jobs that began before the message, of the first list of those whose
+	// times decide nothing, or of the one before a start.
 	Known []string
 	// Reason says why there is no job. The next look is at Until at the latest, or, if
 	// Idle, at the earliest too; zero leaves it to the schedule.
@@ -50,6 +51,7 @@ func (a asker) seek(ctx context.Context, of milvus.Collection, sharing []*item) 
 		a.join(ctx, of, list.Clock, answer, starting)
 		return
 	}
+	answer.Finding.Known = newest(list) // the next list may come with no clock
 	for _, it := range starting {
 		it.answer = answer
 	}
@@ -109,8 +111,9 @@ func (a asker) start(ctx context.Context, of milvus.Collection) Answer {
 	return answer
 }
 
-// join looks at the job for which the cluster starts no other. Where that can't be
-// seen, the message goes on as with any failure that passes.
+// join looks at the job for which the cluster starts no other, and at the list where
+// that can't be seen or has another name, which may be the collection's too: an
+// alias. Without either the message goes on as with any failure that passes.
 func (a asker) join(ctx context.Context, of milvus.Collection, clock milvus.Clock, busy Answer, starting []*item) {
 	list := milvus.List{Clock: clock}
 	seen := Answer{NotReached: true}
@@ -118,7 +121,7 @@ func (a asker) join(ctx context.Context, of milvus.Collection, clock milvus.Cloc
 		seen = a.about(ctx, milvus.Ref{Kind: milvus.ExternalCollection, ID: id})
 		list.Jobs = []milvus.Listed{{ID: id, Job: seen.Job}}
 	}
-	if !seen.answered() {
+	if !seen.answered() || seen.Job.CollectionName != of.Name {
 		list, seen = a.list(ctx, of)
 	}
 	for _, it := range starting {

@@ -152,6 +152,60 @@ func TestALostAnswerIsNoSecondStart(t *testing.T) {
 	}
 }
 
+// An answer that takes long tells no time.
+func TestALostAnswerIsNoSecondStartThoughTheClockIsNotKnownAnyMore(t *testing.T) {
+	bubble(t, func(t *testing.T, l *loop) {
+		l.refreshes.faultOf = func(request string) (bool, error) {
+			if request == "start" && l.refreshes.clock.Known {
+				l.refreshes.clock.Known = false
+				return true, unsureFailure()
+			}
+			return true, nil
+		}
+		l.send(asksForBooks, time.Minute)
+		if got := one(t, l.run(t)); got.State != done || got.JobID != "1" || got.Watch.Joined {
+			t.Errorf("%+v", got)
+		}
+		l.asks(t, "books", map[string]int{"start": 1})
+	})
+}
+
+// A job is not visible at once until it is saved, so a list
+// right after the message may lack one from before it.
+func TestByNoClockARefreshFromBeforeTheMessageThatIsSeenLateDoesNotServe(t *testing.T) {
+	bubble(t, func(t *testing.T, l *loop) {
+		l.refreshes.clock.Known, l.refreshes.hidden = false, 2*time.Second
+		l.refreshes.add(booksOf, 5*time.Minute)
+		time.Sleep(time.Second)
+		l.send(asksForBooks, 0)
+		if got := one(t, l.run(t)); got.State != done || got.JobID == "1" {
+			t.Errorf("%+v", got)
+		}
+		if l.refreshes.ran("books") != 2 {
+			t.Errorf("%d refreshes", l.refreshes.ran("books"))
+		}
+	})
+}
+
+func TestAnotherCollectionsJobThatABusyClusterNamesDoesNotServe(t *testing.T) {
+	bubble(t, func(t *testing.T, l *loop) {
+		l.send(asksForBooks, time.Minute)
+		time.Sleep(30 * time.Second)
+		other := l.refreshes.add(milvus.Collection{Name: "orders"}, 5*time.Minute)
+		busy := true
+		l.refreshes.faultOf = func(request string) (bool, error) {
+			if request == "start" && busy {
+				busy = false
+				return false, &milvus.Error{Kind: milvus.Busy, Code: 703, Message: "busy", JobID: other.id}
+			}
+			return true, nil
+		}
+		if got := one(t, l.run(t)); got.State != done || got.JobID == other.id || got.CollectionName != "books" {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 // SQS delivers the message once more, or the function dies once the refresh has
 // started.
 func TestAMessageThatComesAgainFindsTheRefreshItStarted(t *testing.T) {
@@ -192,6 +246,21 @@ func TestAnIDThatNeverAppearsGoesBackToTheRule(t *testing.T) {
 			t.Errorf("%+v after %d refreshes", got, l.refreshes.ran("books"))
 		}
 		l.asks(t, "books", map[string]int{"start": 2, "blind start": 0})
+	})
+}
+
+// Where the start goes to one cluster and all else to another, each would run.
+func TestAWatchWhoseStartsAreNeverSeenStartsLessAndLess(t *testing.T) {
+	bubble(t, func(t *testing.T, l *loop) {
+		l.Settings.Deadline = 24 * time.Hour
+		l.refreshes.hidden, l.refreshes.runsFor = 48*time.Hour, time.Second
+		l.send(asksForBooks, time.Minute)
+		if got := one(t, l.run(t)); got.State != event.StateNotStarted {
+			t.Errorf("%+v", got)
+		}
+		if n := l.refreshes.requests["books start"]; n > 10 {
+			t.Errorf("%d starts in a day", n)
+		}
 	})
 }
 

@@ -112,7 +112,7 @@ func TestARefreshKeepsItsFormFromPollToPoll(t *testing.T) {
 		watch   string
 	}{
 		"at first":      {asked(func(*Message) {}), `{"version":3,"id":"059f36b4-87a3-44ab-83d2-661975830a7d","since":1712832000123,"polls":0}`},
-		"with a start":  {asked(func(m *Message) { m.Watch.Turns, m.Watch.Started = 1, sent.Add(time.Second) }), `{"version":3,"id":"059f36b4-87a3-44ab-83d2-661975830a7d","since":1712832000123,"polls":0,"turns":1,"started":1712832001123}`},
+		"with a start":  {asked(func(m *Message) { m.Watch.Turns, m.Watch.Started, m.Watch.Starts = 1, sent.Add(time.Second), 2 }), `{"version":3,"id":"059f36b4-87a3-44ab-83d2-661975830a7d","since":1712832000123,"polls":0,"turns":1,"started":1712832001123,"starts":2}`},
 		"with a job":    {asked(func(m *Message) { m.Watch.JobID, m.Watch.Joined = exactID, true }), `{"version":3,"id":"059f36b4-87a3-44ab-83d2-661975830a7d","since":1712832000123,"polls":0,"jobId":"449503829274509313","joined":true}`},
 		"with a list":   {asked(func(m *Message) { m.Watch.Known = []string{exactID, "job-1"} }), `{"version":3,"id":"059f36b4-87a3-44ab-83d2-661975830a7d","since":1712832000123,"polls":0,"known":["449503829274509313","job-1"]}`},
 		"with no known": {asked(func(m *Message) { m.Watch.Known = []string{} }), `{"version":3,"id":"059f36b4-87a3-44ab-83d2-661975830a7d","since":1712832000123,"polls":0,"known":[]}`},
@@ -138,7 +138,7 @@ func TestWhatIsARefreshsStandsInNoOtherMessage(t *testing.T) {
 	if diff := cmp.Diff(want, m.Body()); diff != "" {
 		t.Error(diff)
 	}
-	forged := `{"jobId":449503829274509313,"watch":{"version":1,"id":"059f36b4-87a3-44ab-83d2-661975830a7d","since":1712832000123,"polls":3,"jobId":"7","turns":9,"started":1,"known":["7"],"joined":true}}`
+	forged := `{"jobId":449503829274509313,"watch":{"version":1,"id":"059f36b4-87a3-44ab-83d2-661975830a7d","since":1712832000123,"polls":3,"jobId":"7","turns":9,"started":1,"starts":1,"known":["7"],"joined":true}}`
 	if got, err := Parse(forged, "another", sent, milvus.ExternalCollection); err != nil || cmp.Diff(m, got) != "" || got.Turn() != 3 {
 		t.Errorf("%+v, %v", got, err)
 	}

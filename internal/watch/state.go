@@ -41,10 +41,13 @@ type State struct {
 	Joined bool
 	// Turns counts the messages of the watch that were sent on.
 	Turns int
-	// Started is when a start was last asked for that may have had an effect.
+	// Started is when a start was last asked for that may have had an effect, Starts
+	// how many were.
 	Started time.Time
+	Starts  int
 	// Known are jobs that began before the refresh was asked for: the newest of the
-	// first list whose times decided nothing; nil before it.
+	// first list whose times decided nothing, or of that before the last start; nil
+	// before it.
 	Known []string
 }
 
@@ -116,7 +119,8 @@ type stateJSON struct {
 	Joined  bool     `json:"joined,omitempty"`
 	Turns   int      `json:"turns,omitempty"`
 	Started int64    `json:"started,omitempty"` // Unix milliseconds
-	Known   []string `json:"known,omitzero"`    // an empty one says that there was a list
+	Starts  int      `json:"starts,omitempty"`
+	Known   []string `json:"known,omitzero"` // an empty one says that there was a list
 }
 
 // stateKeys are the keys of a stateJSON.
@@ -153,7 +157,7 @@ func (s State) json(version int) stateJSON {
 		StartTime: millis(s.Job.StartTime), Seen: millis(s.Job.SeenAt), Ends: millis(s.Job.EndsAt), Restarts: s.Restarts,
 		Reason: Bounded(s.Job.Reason), ExternalSource: s.Job.ExternalSource,
 		NotFound: millis(s.NotFoundSince), Unexplained: millis(s.UnexplainedSince), Overdue: millis(s.OverdueSince),
-		JobID: s.JobID, Joined: s.Joined, Turns: s.Turns, Started: millis(s.Started), Known: s.Known,
+		JobID: s.JobID, Joined: s.Joined, Turns: s.Turns, Started: millis(s.Started), Starts: s.Starts, Known: s.Known,
 	}
 }
 
@@ -200,7 +204,7 @@ func parseState(raw json.RawMessage, asks bool) (State, error) {
 		return State{}, refuse("watch can't be read: %s", right)
 	}
 	times := []int64{j.StartTime, j.Seen, j.Ends, j.NotFound, j.Unexplained, j.Overdue, j.Started}
-	counts := []int{j.Polls, j.Failures, j.Restarts, j.Turns}
+	counts := []int{j.Polls, j.Failures, j.Restarts, j.Turns, j.Starts}
 	switch {
 	case !exact(raw):
 		return State{}, refuse("watch holds a key twice, or in other letters: %s", right)
@@ -220,7 +224,7 @@ func parseState(raw json.RawMessage, asks bool) (State, error) {
 		return State{}, refuse("watch holds a text of more than %d bytes: %s", maxSource, right)
 	}
 	if !asks {
-		j.JobID, j.Joined, j.Turns, j.Started, j.Known = "", false, 0, 0, nil
+		j.JobID, j.Joined, j.Turns, j.Started, j.Starts, j.Known = "", false, 0, 0, 0, nil
 	}
 	for _, id := range append(j.Known, j.JobID) {
 		if id != "" && !(milvus.Ref{Kind: milvus.ExternalCollection, ID: id}).Valid() {
@@ -238,6 +242,6 @@ func parseState(raw json.RawMessage, asks bool) (State, error) {
 			ExternalSource: redact.Source(j.ExternalSource), StartTime: instant(j.StartTime), SeenAt: instant(j.Seen), EndsAt: instant(j.Ends),
 		},
 		NotFoundSince: instant(j.NotFound), UnexplainedSince: instant(j.Unexplained), OverdueSince: instant(j.Overdue),
-		JobID: j.JobID, Joined: j.Joined, Turns: j.Turns, Started: instant(j.Started), Known: j.Known,
+		JobID: j.JobID, Joined: j.Joined, Turns: j.Turns, Started: instant(j.Started), Starts: j.Starts, Known: j.Known,
 	}, nil
 }
