@@ -224,7 +224,7 @@ func TestAFaultAfterAnAnswerHasToLast(t *testing.T) {
 			now := 0
 			r := &referee{
 				Handler: slog.DiscardHandler, cluster: &cluster, patience: 5 * minute,
-				stop: func() { ended = now }, faults: map[string]*milvus.Error{},
+				stop: func() { ended = now }, faults: map[string]fault{},
 			}
 			for i, p := range tt.polls {
 				now = i

@@ -196,11 +196,12 @@ func TestATerminalThatIsGoneDoesNotStopTheEvents(t *testing.T) {
 
 func TestJobsAreShownInTheirOrderBeforeTheFirstPoll(t *testing.T) {
 	onBars(t, 80, func(s *Screen, tty *terminal) {
-		s.Expect("3", "1")
+		s.Expect("3", "three")
+		s.Expect("1", "1")
 		poll(s, append(running(42), "jobId", "1")...)
 		time.Sleep(1100 * time.Millisecond)
-		want := "3                   [----------------]        waiting            1s  polling\n" +
-			"1                   [======>---------]  42 %  in progress        1s  next 4s\n"
+		want := "three [------------------]        waiting            1s  polling\n" +
+			"1     [=======>----------]  42 %  in progress        1s  next 4s\n"
 		if diff := cmp.Diff(want, tty.shown()); diff != "" {
 			t.Error(diff)
 		}

@@ -67,9 +67,8 @@ func TestALongStateUsesTheSpaceBeforeTheAge(t *testing.T) {
 
 func TestTheStatusStandsBelowTheRowsToTheEnd(t *testing.T) {
 	shown := onBars(t, 80, func(s *Screen, tty *terminal) {
-		s.Call(map[string]string{jobID: "ext_books"})
 		s.Status(func() string { return "queue: 1" })
-		s.Expect(jobID)
+		s.Expect(jobID, "ext_books")
 		time.Sleep(time.Second)
 		poll(s, append(completed, "collection", "ext_books")...)
 	})
