@@ -208,6 +208,27 @@ func TestJobsAreShownInTheirOrderBeforeTheFirstPoll(t *testing.T) {
 	})
 }
 
+// Two names of a collection may come to one job, and look the same.
+func TestEachWatchHasARowWhateverItIsCalled(t *testing.T) {
+	shown := onBars(t, 80, func(s *Screen, _ *terminal) {
+		for watchID, title := range []string{"ext\x1b[2J\r\nbooks", "ext\u009b[2J\u2028\nbooks", "书籍"} {
+			s.Expect(fmt.Sprint(watchID), title)
+		}
+		for watchID := range 3 {
+			poll(s, append(completed, "watchId", fmt.Sprint(watchID))...)
+		}
+		s.Event(`{"jobId":"449503829274509313","state":"RefreshCompleted","terminal":true,"outcome":"succeeded","watch":{"id":"0"}}`)
+	})
+	want := `   0.0s  → event RefreshCompleted ext [2J  books (449503829274509313)
+ext [2J  books [==================] 100 %  ✓ completed        0s
+ext [2J  books [==================] 100 %  ✓ completed        0s
+书籍           [==================] 100 %  ✓ completed        0s
+`
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A frame with more lines than the terminal would push those of the one before out
 // of the cursor's reach.
 func TestOfMoreJobsThanLinesTheFirstAreCountedUntilTheEnd(t *testing.T) {
