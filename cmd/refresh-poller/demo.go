@@ -220,6 +220,6 @@ func report(say func(string), dead []embedded.Message, counts simcluster.Counts,
 		say("  " + aws.ToString(m.MessageAttributes["RejectReason"].StringValue))
 	}
 	expect(len(dead) == 1 && dead[0].Body == demoBadMessage, demoBadMessage+" alone")
-	say(fmt.Sprintf("The cluster was asked %d times, at most %d times in a second. It started %d refresh.", counts.Describes+counts.Lists+counts.Starts, counts.PeakPerSecond, counts.Starts))
+	say(fmt.Sprintf("The cluster was asked %d times, at most %d in a second. It started %d refresh.", counts.Describes+counts.Lists+counts.Starts, counts.PeakPerSecond, counts.Starts))
 	return faults
 }
