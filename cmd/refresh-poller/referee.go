@@ -119,17 +119,20 @@ func (r *referee) Start(ctx context.Context, token string, of milvus.Collection)
 	return id, err
 }
 
+// aboutTheJob are the kinds of failures with which the API answers.
+var aboutTheJob = []milvus.ErrorKind{milvus.NotFound, milvus.Busy, milvus.Impossible}
+
 func (r *referee) remember(of *requests, err error) *milvus.Error {
 	failure, _ := err.(*milvus.Error) // milvus.Client has no other
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case failure == nil || slices.Contains([]milvus.ErrorKind{milvus.NotFound, milvus.Busy, milvus.Impossible}, failure.Kind):
+	case failure == nil || slices.Contains(aboutTheJob, failure.Kind):
 		of.answered, of.since = true, time.Time{}
-		if of != &r.lists { // who may list may not start yet
+		if of != &r.lists { // who may list may perhaps not start
 			r.describes.since, r.lists.since, r.starts.since = time.Time{}, time.Time{}, time.Time{}
 		}
-	case failure.Kind == milvus.Refused || failure.Kind == milvus.Misconfigured:
+	case !r.plan.keepTrying && (failure.Kind == milvus.Refused || failure.Kind == milvus.Misconfigured):
 		r.faults[failure.Error()] = fault{failure, of}
 	}
 	return failure
@@ -165,7 +168,7 @@ func (r *referee) ends(record slog.Record) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fault, remembered := r.faults[text]
-	if r.plan.keepTrying || !goesOn || !remembered {
+	if !goesOn || !remembered {
 		return false
 	}
 	if fault.of.answered && fault.of.since.IsZero() {

@@ -96,7 +96,7 @@ func (r *referee) leaving(f failure, left *unended, s *stack) failure {
 	if text := runsOn(jobIDs, unknown); text != "" {
 		f.text += "\n" + text
 	} else if f == interrupted {
-		f.text += "\nno refresh runs on in the cluster that was started here"
+		f.text += "\nno refresh that was started here runs on in the cluster"
 	}
 	return f
 }

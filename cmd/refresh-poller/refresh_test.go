@@ -153,7 +153,7 @@ func TestARefreshThatIsToKeepTryingSaysWhatToCheck(t *testing.T) {
 	t.Parallel()
 	got := runUntil(t, "check that", watching(t, http.NotFoundHandler()), "refresh", "--keep-trying", "ext_books")
 	if got.status != exitInterrupted || !strings.Contains(got.stderr, checkRefreshes) ||
-		!strings.HasSuffix(got.stderr, "\nrefresh: interrupted\nrefresh: no refresh runs on in the cluster that was started here\n") {
+		!strings.HasSuffix(got.stderr, "\nrefresh: interrupted\nrefresh: no refresh that was started here runs on in the cluster\n") {
 		t.Errorf("status %d\n%s", got.status, got.stderr)
 	}
 }
@@ -184,6 +184,22 @@ func TestAnInterruptSaysWhatRunsOn(t *testing.T) {
 			t.Errorf("status %d\n%s", got.status, got.stderr)
 		}
 	})
+}
+
+func TestATokenThatIsRefusedMeanwhileLeavesWhatRunsOn(t *testing.T) {
+	t.Parallel()
+	cluster, environ := books(t, simcluster.Job{Hangs: true})
+	environ["MAX_POLL_DELAY_SECONDS"] = "1"
+	ctx, interrupt := context.WithTimeout(t.Context(), time.Minute)
+	defer interrupt()
+	got := runWith(ctx, t, environ, func(line string) {
+		if strings.Contains(line, "the refresh was started") {
+			cluster.SetToken("another")
+		}
+	}, "refresh", "ext_books")
+	if want := ": " + checkRight + "\nrefresh: the refresh runs on in the cluster: refresh-poller watch 449503829279000001 follows it\n"; got.status != exitRefused || !strings.HasSuffix(got.stderr, want) {
+		t.Errorf("status %d\n%s", got.status, got.stderr)
+	}
 }
 
 func TestWhatRunsOnIsOneSentence(t *testing.T) {
