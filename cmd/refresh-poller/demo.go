@@ -132,17 +132,6 @@ func demo(ctx context.Context, h host) error {
 	var published atomic.Int64
 	s.bus.Subscribe(func(events.EventBridgeEvent) { published.Add(1) })
 	show.Status(func() string { return s.status(published.Load()) })
-	titles, ids := map[string]string{}, []string{}
-	for _, w := range demoWatches {
-		titles[w.job.ID] = w.name
-		if w.asks() { // it has no id yet
-			ids = append(ids, w.name)
-		} else {
-			ids = append(ids, w.job.ID)
-		}
-	}
-	show.Call(titles)
-	show.Expect(ids...)
 	for _, w := range demoWatches {
 		w.job.CollectionName = w.name
 		if w.asks() {
@@ -150,7 +139,7 @@ func demo(ctx context.Context, h host) error {
 		} else {
 			cluster.Add(w.job)
 		}
-		s.queues.Send(jobQueue, w.body, 0)
+		show.Expect(s.queues.Send(jobQueue, w.body, 0), w.name)
 	}
 	s.queues.Send(jobQueue, demoBadMessage, 0)
 	err = s.run(running)
@@ -231,6 +220,6 @@ func report(say func(string), dead []embedded.Message, counts simcluster.Counts,
 		say("  " + aws.ToString(m.MessageAttributes["RejectReason"].StringValue))
 	}
 	expect(len(dead) == 1 && dead[0].Body == demoBadMessage, demoBadMessage+" alone")
-	say(fmt.Sprintf("The cluster was asked %d times, at most %d times in a second. It started %d refresh.", counts.Describes+counts.Lists+counts.Starts, counts.PeakPerSecond, counts.Starts))
+	say(fmt.Sprintf("The cluster was asked %d times, at most %d in a second. It started %d refresh.", counts.Describes+counts.Lists+counts.Starts, counts.PeakPerSecond, counts.Starts))
 	return faults
 }

@@ -53,7 +53,7 @@ How the watches ended:
 In the dead-letter queue:
   {"jobId": 4.495038292745093e17}
   jobId has an exponent
-The cluster was asked 32 times, at most 6 times in a second. It started 1 refresh.
+The cluster was asked 32 times, at most 6 in a second. It started 1 refresh.
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" || faults > 0 {
 		t.Errorf("%d faults\n%s", faults, diff)

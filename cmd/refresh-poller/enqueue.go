@@ -128,7 +128,7 @@ func (o enqueueOptions) bodies(ids []string, kind milvus.JobKind) ([]string, err
 	if o.context != "" {
 		options.Context = json.RawMessage(o.context)
 	}
-	if err := checkJobIDs(ids, kind); err != nil {
+	if err := (watchOptions{kind: string(kind)}).check(ids); err != nil {
 		return nil, failure{exitBadArgument, err.Error()}
 	}
 	if !kind.Known() {

@@ -1,6 +1,6 @@
 // Command refresh-poller runs the poller on a developer's own machine, on an
-// embedded queue and bus: "demo" against a simulated cluster, "watch" against a
-// real one. Events go to stdout as JSON lines, unless that is a terminal; all else
+// embedded queue and bus: "demo" against a simulated cluster, "watch" and "refresh"
+// against a real one. Events go to stdout as JSON lines, unless that is a terminal; all else
 // goes to stderr.
 //
 // Each command is a file: its options, their flags, and what it does.

@@ -119,7 +119,7 @@ func TestEventsMayBeThrownAway(t *testing.T) {
 }
 
 func TestAnInterruptedProgramEndsWithThe130OfShells(t *testing.T) {
-	for _, command := range []string{"watch", "demo"} {
+	for _, command := range []string{"watch", "refresh ext_books", "demo"} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
 			environ := watching(t, answer(502, "<html>"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,20 +15,35 @@ import (
 const (
 	checkToken    = "check that --token-file, or CLUSTER_TOKEN, holds its API key, or user:password, which may describe these jobs"
 	checkEndpoint = "check that --endpoint, or CLUSTER_ENDPOINT, is where jobs of this kind are described, with the right port, by a version that has them"
-	checkBetween  = "check --endpoint, the token, and what stands in between, such as a proxy"
-	checkCA       = "if the CA is one of your own, or of a proxy in between, name its certificate with --ca-file"
-	checkHost     = "check the host of --endpoint, or CLUSTER_ENDPOINT"
-	checkClock    = "have it renewed, or set the clock of this computer"
-	checkPair     = "put the certificate and its key, in PEM, into clientCertificate and clientPrivateKey of JSON in --token-file, with the token in token"
-	checkPort     = "check the port of --endpoint, or CLUSTER_ENDPOINT, or whether it is to begin with http"
+	// Those of a command that starts refreshes.
+	checkRight     = "check that --token-file, or CLUSTER_TOKEN, holds its API key, or user:password, which may list and start the refreshes of these collections"
+	checkRefreshes = "check that --endpoint, or CLUSTER_ENDPOINT, is where external collections are refreshed, with the right port, by a version that can"
+
+	checkBetween = "check --endpoint, the token, and what stands in between, such as a proxy"
+	checkCA      = "if the CA is one of your own, or of a proxy in between, name its certificate with --ca-file"
+	checkHost    = "check the host of --endpoint, or CLUSTER_ENDPOINT"
+	checkClock   = "have it renewed, or set the clock of this computer"
+	checkPair    = "put the certificate and its key, in PEM, into clientCertificate and clientPrivateKey of JSON in --token-file, with the token in token"
+	checkPort    = "check the port of --endpoint, or CLUSTER_ENDPOINT, or whether it is to begin with http"
 )
 
-// What to check while the cluster has not shown the job once.
-var hints = map[milvus.ErrorKind]string{
-	milvus.Refused:       "The cluster refuses the token, or asks for another certificate: " + checkToken + ". It is tried again, slowly; Ctrl-C ends the watch.",
-	milvus.Misconfigured: "This is not the API, or not to be trusted: " + checkEndpoint + "; a CA of your own belongs into --ca-file. It is tried again, slowly; Ctrl-C ends the watch.",
-	milvus.Temporary: "It is tried again. If this goes on, check that --endpoint is right, that it can be reached from here " +
-		"(through HTTPS_PROXY, where that is set), and that its certificate is trusted (--ca-file).",
+// checks are what to check where the cluster refuses the token, or is not the API.
+func (w plan) checks() (ofToken, ofEndpoint string) {
+	if w.starts {
+		return checkRight, checkRefreshes
+	}
+	return checkToken, checkEndpoint
+}
+
+// hints are what to check while the cluster has not shown the job once.
+func (w plan) hints() map[milvus.ErrorKind]string {
+	ofToken, ofEndpoint := w.checks()
+	return map[milvus.ErrorKind]string{
+		milvus.Refused:       "The cluster refuses the token, or asks for another certificate: " + ofToken + ". It is tried again, slowly; Ctrl-C ends the watch.",
+		milvus.Misconfigured: "This is not the API, or not to be trusted: " + ofEndpoint + "; a CA of your own belongs into --ca-file. It is tried again, slowly; Ctrl-C ends the watch.",
+		milvus.Temporary: "It is tried again. If this goes on, check that --endpoint is right, that it can be reached from here " +
+			"(through HTTPS_PROXY, where that is set), and that its certificate is trusted (--ca-file).",
+	}
 }
 
 // referee ends the watch of whoever has to act first: the token is refused, the
@@ -36,45 +52,90 @@ var hints = map[milvus.ErrorKind]string{
 type referee struct {
 	slog.Handler
 	cluster
-	keepTrying bool
+	plan plan
 	// patience is how long such a fault has to last once the cluster has answered.
 	patience time.Duration
 	stop     func()
 
-	mu       sync.Mutex
-	answered bool
-	since    time.Time // when the fault came that has been the only answer since; or zero
-	faults   map[string]*milvus.Error
-	sentence string
+	mu                       sync.Mutex
+	describes, lists, starts requests
+	faults                   map[string]fault // by their texts
+	sentence                 string
+	// started are the jobs of the collections whose refresh the cluster was asked for:
+	// "" where it may have been started.
+	started map[string]string
 }
 
-// newReferee returns the referee of a watch that show and end belong to.
+// requests is what has come of those for one thing.
+type requests struct {
+	answered bool
+	since    time.Time // when the fault came that has been the only answer since; or zero
+}
+
+// fault is one that only the user can mend, and what was asked for.
+type fault struct {
+	*milvus.Error
+	of *requests
+}
+
+// newReferee returns the referee of watches that show and end belong to.
 func newReferee(w plan, show *screen.Screen, end func()) *referee {
 	cluster := w.config.Cluster()
 	cluster.Trust(w.trust)
 	return &referee{
-		Handler:    show,
-		cluster:    cluster,
-		keepTrying: w.keepTrying,
-		patience:   w.config.Settings().MaxDelay,
-		stop:       func() { show.Close(); end() },
-		faults:     map[string]*milvus.Error{},
+		Handler:  show,
+		cluster:  cluster,
+		plan:     w,
+		patience: w.config.Settings().MaxDelay,
+		stop:     func() { show.Close(); end() },
+		faults:   map[string]fault{},
+		started:  map[string]string{},
 	}
 }
 
-// Describe remembers a fault that only the user can mend.
+// Describe remembers a fault that only the user can mend, as do List and Start.
 func (r *referee) Describe(ctx context.Context, token string, job milvus.Ref) (milvus.Job, error) {
 	found, err := r.cluster.Describe(ctx, token, job)
-	fault, _ := err.(*milvus.Error) // milvus.Client has no other
+	r.remember(&r.describes, err)
+	return found, err
+}
+
+// List is as Describe.
+func (r *referee) List(ctx context.Context, token string, of milvus.Collection) (milvus.List, error) {
+	list, err := r.cluster.List(ctx, token, of)
+	r.remember(&r.lists, err)
+	return list, err
+}
+
+// Start is as Describe, and remembers what it started.
+func (r *referee) Start(ctx context.Context, token string, of milvus.Collection) (string, error) {
+	id, err := r.cluster.Start(ctx, token, of)
+	failure := r.remember(&r.starts, err)
+	if failure == nil || failure.Unsure {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.started[of.Name] = id
+	}
+	return id, err
+}
+
+// aboutTheJob are the kinds of failures with which the API answers.
+var aboutTheJob = []milvus.ErrorKind{milvus.NotFound, milvus.Busy, milvus.Impossible}
+
+func (r *referee) remember(of *requests, err error) *milvus.Error {
+	failure, _ := err.(*milvus.Error) // milvus.Client has no other
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case fault == nil || fault.Kind == milvus.NotFound:
-		r.answered, r.since = true, time.Time{}
-	case fault.Kind == milvus.Refused || fault.Kind == milvus.Misconfigured:
-		r.faults[job.ID] = fault
+	case failure == nil || slices.Contains(aboutTheJob, failure.Kind):
+		of.answered, of.since = true, time.Time{}
+		if of != &r.lists { // who may list may perhaps not start
+			r.describes.since, r.lists.since, r.starts.since = time.Time{}, time.Time{}, time.Time{}
+		}
+	case !r.plan.keepTrying && (failure.Kind == milvus.Refused || failure.Kind == milvus.Misconfigured):
+		r.faults[failure.Error()] = fault{failure, of}
 	}
-	return found, err
+	return failure
 }
 
 // WithAttrs is part of slog.Handler.
@@ -84,7 +145,7 @@ func (r *referee) WithAttrs([]slog.Attr) slog.Handler { return r }
 func (r *referee) WithGroup(string) slog.Handler { return r }
 
 // Handle ends the watch instead of showing a poll that failed by such a fault. All
-// describes of its batch are done by then.
+// requests of its batch are done by then.
 func (r *referee) Handle(ctx context.Context, record slog.Record) error {
 	if r.ends(record) {
 		r.stop()
@@ -94,11 +155,9 @@ func (r *referee) Handle(ctx context.Context, record slog.Record) error {
 }
 
 func (r *referee) ends(record slog.Record) bool {
-	jobID, text, goesOn := "", "", false
+	text, goesOn := "", false
 	record.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
-		case "jobId":
-			jobID = a.Value.String()
 		case "error":
 			text = a.Value.String()
 		case "delaySeconds":
@@ -108,17 +167,17 @@ func (r *referee) ends(record slog.Record) bool {
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fault := r.faults[jobID]
-	if r.keepTrying || !goesOn || fault == nil || fault.Error() != text {
+	fault, remembered := r.faults[text]
+	if !goesOn || !remembered {
 		return false
 	}
-	if r.answered && r.since.IsZero() {
-		r.since = record.Time
+	if fault.of.answered && fault.of.since.IsZero() {
+		fault.of.since = record.Time
 	}
-	if r.answered && record.Time.Sub(r.since) < r.patience {
+	if fault.of.answered && record.Time.Sub(fault.of.since) < r.patience {
 		return false
 	}
-	r.sentence = advice(fault)
+	r.sentence = r.plan.advice(fault.Error)
 	return true
 }
 
@@ -130,8 +189,9 @@ func (r *referee) verdict() string {
 }
 
 // advice is one sentence: what is wrong, and what to check.
-func advice(fault *milvus.Error) string {
-	what, check, text := "this is not the API", checkEndpoint, fault.Error()
+func (w plan) advice(fault *milvus.Error) string {
+	ofToken, ofEndpoint := w.checks()
+	what, check, text := "this is not the API", ofEndpoint, fault.Error()
 	if fault.Distrust != "" {
 		text = fault.Message // without what mends a stack
 	}
@@ -149,7 +209,7 @@ func advice(fault *milvus.Error) string {
 	case fault.Distrust == milvus.CertificateRefused:
 		what, check = "the cluster refuses the certificate in --token-file", checkPair
 	case fault.Kind == milvus.Refused && fault.Code != 0:
-		what, check = "the cluster refuses the token", checkToken
+		what, check = "the cluster refuses the token", ofToken
 	case fault.Kind == milvus.Refused:
 		what, check = "the request is refused, and not by the API", checkBetween
 	}

@@ -178,16 +178,25 @@ func TestANetworkThatFailsIsTriedAgain(t *testing.T) {
 }
 
 // answers are what a cluster answers, one after the other: nil with a job.
-type answers struct {
-	cluster // is asked for nothing else
-	next    *milvus.Error
-}
+type answers struct{ next *milvus.Error }
 
 func (a *answers) Describe(context.Context, string, milvus.Ref) (milvus.Job, error) {
+	return milvus.Job{State: "RefreshInProgress"}, a.err()
+}
+
+func (a *answers) List(context.Context, string, milvus.Collection) (milvus.List, error) {
+	return milvus.List{}, a.err()
+}
+
+func (a *answers) Start(context.Context, string, milvus.Collection) (string, error) {
+	return "1", a.err()
+}
+
+func (a *answers) err() error {
 	if a.next != nil {
-		return milvus.Job{}, a.next
+		return a.next
 	}
-	return milvus.Job{State: "RefreshInProgress"}, nil
+	return nil
 }
 
 func TestAFaultAfterAnAnswerHasToLast(t *testing.T) {
@@ -195,9 +204,10 @@ func TestAFaultAfterAnAnswerHasToLast(t *testing.T) {
 	untrusted := &milvus.Error{Kind: milvus.Misconfigured, Message: "tls", Distrust: milvus.UnknownAuthority}
 	unavailable := &milvus.Error{Kind: milvus.Temporary, Message: "no answer"}
 	missing := &milvus.Error{Kind: milvus.NotFound, Message: "no such job"}
+	impossible := &milvus.Error{Kind: milvus.Impossible, Message: "collection not found"}
 	type poll struct {
 		at     time.Duration
-		job    string
+		job    string // or list or start
 		answer *milvus.Error
 	}
 	const minute = time.Minute
@@ -215,6 +225,12 @@ func TestAFaultAfterAnAnswerHasToLast(t *testing.T) {
 		"that is over":                    {[]poll{{0, "1", nil}, {minute, "1", refused}, {6 * minute, "1", nil}, {7 * minute, "1", refused}}, -1},
 		"of one job among others":         {[]poll{{0, "1", nil}, {minute, "2", refused}, {2 * minute, "1", nil}, {6 * minute, "2", refused}}, -1},
 		"and an answer without a job":     {[]poll{{0, "1", missing}, {minute, "1", refused}}, -1},
+		"of a list, at first":             {[]poll{{0, "list", refused}}, 0},
+		"of a list, after another":        {[]poll{{0, "list", nil}, {minute, "list", refused}, {5 * minute, "list", refused}, {6 * minute, "list", refused}}, 3},
+		"of a start, at first":            {[]poll{{0, "list", nil}, {0, "start", refused}}, 1},
+		"of a start, after another":       {[]poll{{0, "start", nil}, {minute, "start", refused}, {5 * minute, "list", nil}, {6 * minute, "start", refused}}, 3},
+		"of a start, and another goes on": {[]poll{{0, "start", nil}, {minute, "start", refused}, {4 * minute, "1", nil}, {6 * minute, "start", refused}}, -1},
+		"of a start, and no collection":   {[]poll{{0, "start", impossible}, {minute, "start", refused}}, -1},
 		"and then the network's":          {[]poll{{0, "1", nil}, {minute, "1", untrusted}, {9 * minute, "1", unavailable}}, -1},
 	}
 	for name, tt := range tests {
@@ -224,14 +240,23 @@ func TestAFaultAfterAnAnswerHasToLast(t *testing.T) {
 			now := 0
 			r := &referee{
 				Handler: slog.DiscardHandler, cluster: &cluster, patience: 5 * minute,
-				stop: func() { ended = now }, faults: map[string]*milvus.Error{},
+				stop: func() { ended = now }, faults: map[string]fault{}, started: map[string]string{},
 			}
 			for i, p := range tt.polls {
 				now = i
 				cluster.next = p.answer
 				record := slog.NewRecord(time.Time{}.Add(p.at), slog.LevelInfo, "job polled", 0)
-				record.AddAttrs(slog.String("jobId", p.job), slog.Int64("delaySeconds", 60))
-				if _, err := r.Describe(t.Context(), token, milvus.Ref{ID: p.job}); err != nil {
+				record.AddAttrs(slog.Int64("delaySeconds", 60))
+				var err error
+				switch p.job {
+				case "list":
+					_, err = r.List(t.Context(), token, milvus.Collection{})
+				case "start":
+					_, err = r.Start(t.Context(), token, milvus.Collection{})
+				default:
+					_, err = r.Describe(t.Context(), token, milvus.Ref{ID: p.job})
+				}
+				if err != nil {
 					record.AddAttrs(slog.String("error", err.Error()))
 				}
 				if err := r.Handle(t.Context(), record); err != nil {

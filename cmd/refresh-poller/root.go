@@ -81,7 +81,7 @@ stderr.`,
 	root.SetUsageFunc(usage)
 	root.SetFlagErrorFunc(flagFailure)
 	root.AddGroup(here, inAWS, about)
-	root.AddCommand(newWatch(h), newDemo(h), newFollow(h), newEnqueue(h), newRedrive(h), newVersion(), newCompletion())
+	root.AddCommand(newWatch(h), newRefresh(h), newDemo(h), newFollow(h), newEnqueue(h), newRedrive(h), newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	return root
 }

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"refresh-poller/internal/milvus"
@@ -130,11 +131,12 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 		"a switch that is not": {[]string{"watch", "--progress=hunter2"}, nil, "watch: --progress must be true or false" + forFlags},
 		"no duration":          {[]string{"watch", "--timeout=hunter2"}, nil, "watch: --timeout" + seconds + forFlags},
 		"a duration of 0":      {[]string{"watch", "--timeout=0s"}, nil, "watch: --timeout" + seconds + forFlags},
+		"a negative hint":      {[]string{"watch", "--expect=-1m"}, nil, "watch: --expect" + seconds + forFlags},
 		"a part of a second":   {[]string{"watch", "--timeout=1500ms"}, nil, "watch: --timeout" + seconds + forFlags},
 		"over 14 days":         {[]string{"watch", "--timeout=336h0m1s"}, nil, "watch: --timeout" + seconds + forFlags},
 		"a variable for a flag": {
-			[]string{"watch"}, map[string]string{"WATCH_DEADLINE_SECONDS": "1209601", "KEEP_TRYING": "perhaps"},
-			"watch: WATCH_DEADLINE_SECONDS" + seconds + "\nwatch: KEEP_TRYING must be true or false\n",
+			[]string{"watch"}, map[string]string{"EXPECTED_SECONDS": "0", "WATCH_DEADLINE_SECONDS": "1209601", "KEEP_TRYING": "perhaps"},
+			"watch: EXPECTED_SECONDS" + seconds + "\nwatch: WATCH_DEADLINE_SECONDS" + seconds + "\nwatch: KEEP_TRYING must be true or false\n",
 		},
 		"no such kind":  {[]string{"watch", "--kind=compaction"}, nil, "watch: --kind (JOB_KIND) must be one of " + milvus.KindNames() + "\n"},
 		"no job id":     {[]string{"watch"}, map[string]string{"JOB_ID": " "}, noJobID},
@@ -167,6 +169,13 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 			[]string{"watch"}, map[string]string{"MAX_POLL_DELAY_SECONDS": "1"},
 			"watch: MAX_POLL_DELAY_SECONDS must not be below MIN_POLL_DELAY_SECONDS\n",
 		},
+		"no collection":       {[]string{"refresh"}, nil, "refresh: give a collection's name, or several\n"},
+		"an empty name":       {[]string{"refresh", "a", ""}, nil, "refresh: collection 2 of 2 has 0 bytes: it must be a string of 1 to 255\n"},
+		"a long name":         {[]string{"refresh", strings.Repeat("ä", 128)}, nil, "refresh: the collection's name has 256 bytes: it must be a string of 1 to 255\n"},
+		"a name not of UTF-8": {[]string{"refresh", "a\xff"}, nil, "refresh: the collection's name is not valid UTF-8, as all names are\n"},
+		"a long database":     {[]string{"refresh", "--database", strings.Repeat("d", 256), "a"}, nil, "refresh: --database (CLUSTER_DATABASE) has 256 bytes: it must be a string of 1 to 255\n"},
+		"a broken database":   {[]string{"refresh", "a"}, map[string]string{"CLUSTER_DATABASE": "\xff"}, "refresh: --database (CLUSTER_DATABASE) is not valid UTF-8, as all names are\n"},
+		"a refresh of a kind": {[]string{"refresh", "--kind=import", "a"}, nil, "refresh: there is no such flag: refresh-poller refresh --help lists the flags\n"},
 		"nothing given": {
 			[]string{"watch"}, map[string]string{"JOB_ID": "", "CLUSTER_TOKEN": "", "CLUSTER_ENDPOINT": ""},
 			noJobID + noToken + rightEndpoint,
@@ -185,7 +194,7 @@ func TestBadArgumentsAreNamedWithWhatIsRight(t *testing.T) {
 }
 
 func TestHelpIsNoFault(t *testing.T) {
-	for _, args := range [][]string{{"help"}, {"--help"}, {"help", "watch"}, {"watch", "-h"}, {"version"}, {"--version"}, {"completion", "fish"}} {
+	for _, args := range [][]string{{"help"}, {"--help"}, {"help", "watch"}, {"watch", "-h"}, {"refresh", "-h"}, {"version"}, {"--version"}, {"completion", "fish"}} {
 		got := runToEnd(t, nil, args...)
 		if got.status != exitCompleted || got.stdout == "" || got.stderr != "" {
 			t.Errorf("%q: %+v", args, got)
@@ -201,13 +210,14 @@ func TestWithoutACommandTheHelpIsAFault(t *testing.T) {
 	}
 }
 
-func TestTheHelpOfWatchHasAnExampleOfEachFlag(t *testing.T) {
-	watch := newWatch(host{})
-	watch.Flags().VisitAll(func(flag *pflag.Flag) {
-		if !strings.Contains(watch.Example, "--"+flag.Name+" ") {
-			t.Errorf("no example has --%s", flag.Name)
-		}
-	})
+func TestTheHelpOfAWatchHasAnExampleOfEachFlag(t *testing.T) {
+	for _, command := range []*cobra.Command{newWatch(host{}), newRefresh(host{})} {
+		command.Flags().VisitAll(func(flag *pflag.Flag) {
+			if !strings.Contains(command.Example, "--"+flag.Name+" ") {
+				t.Errorf("%s: no example has --%s", command.Name(), flag.Name)
+			}
+		})
+	}
 }
 
 func TestTheHelpFitsInto80Columns(t *testing.T) {
@@ -226,11 +236,13 @@ func TestShellsCompleteWhatThereIs(t *testing.T) {
 		words, want []string
 	}{
 		"commands":          {[]string{"w"}, []string{"watch"}},
-		"commands for help": {[]string{"help", ""}, []string{"completion", "demo", "enqueue", "follow", "redrive", "version", "watch"}},
+		"commands for help": {[]string{"help", ""}, []string{"completion", "demo", "enqueue", "follow", "redrive", "refresh", "version", "watch"}},
 		"flags":             {[]string{"watch", "--k"}, []string{"--keep-trying", "--kind"}},
+		"flags of refresh":  {[]string{"refresh", "--e"}, []string{"--endpoint", "--expect"}},
 		"kinds":             {[]string{"watch", "--kind", ""}, strings.Split(milvus.KindNames(), ", ")},
 		"shells":            {[]string{"completion", ""}, []string{"bash", "fish", "powershell", "zsh"}},
 		"no ids":            {[]string{"watch", ""}, nil},
+		"no collections":    {[]string{"refresh", ""}, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

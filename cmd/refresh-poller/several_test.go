@@ -16,7 +16,6 @@ import (
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/laptop/simcluster"
-	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/tests/schematest"
 )
 
@@ -109,10 +108,11 @@ func TestTheStatusIsThatOfAllJobs(t *testing.T) {
 func TestADeadLetterEndsTheWatchOfItsJob(t *testing.T) {
 	s := newStack(config.Config{}, token, nil, slog.DiscardHandler)
 	ctx, end := context.WithCancel(t.Context())
-	left := newUnended([]string{"1", "job-a"}, end)
-	s.queues.Send(deadLetterQueue, messageOf(milvus.ExternalCollection, "1"), 0)
-	s.queues.Send(deadLetterQueue, messageOf("cloud", "job-a"), 0)
-	s.eachDeadLetter(ctx, func(jobID string) { left.ended(jobID, false) })
+	left := &unended{names: map[string]string{}, succeeded: true, end: end}
+	for _, body := range []string{`{"jobId": "1"}`, `{"jobId": "job-a", "kind": "cloud"}`, `{"refresh": {"collectionName": "ext_books"}}`} {
+		left.names[s.queues.Send(deadLetterQueue, body, 0)] = body
+	}
+	s.eachDeadLetter(ctx, func(watchID string) { left.ended(watchID, false) })
 	if all, succeeded := left.all(); !all || succeeded {
 		t.Errorf("all: %t, succeeded: %t", all, succeeded)
 	}

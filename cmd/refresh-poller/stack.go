@@ -94,15 +94,15 @@ func (s *stack) showEvents(show *screen.Screen, end func(), onEnd func(event.Det
 	})
 }
 
-// eachDeadLetter hands on the job of each message that comes to the dead-letter
+// eachDeadLetter hands on the watch of each message that comes to the dead-letter
 // queue, until ctx is done. Of a message that can be read, only a fault of the
 // poller's own brings it there.
-func (s *stack) eachDeadLetter(ctx context.Context, given func(jobID string)) {
+func (s *stack) eachDeadLetter(ctx context.Context, given func(watchID string)) {
 	for s.queues.Wait(ctx, deadLetterQueue) == nil {
 		for _, m := range s.queues.Receive(deadLetterQueue, 10) {
 			s.queues.Delete(deadLetterQueue, m.ReceiptHandle)
 			message, _ := watch.Parse(m.Body, m.ID, time.Now(), milvus.ExternalCollection)
-			given(message.JobID)
+			given(message.Watch.ID)
 		}
 	}
 }

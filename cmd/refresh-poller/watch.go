@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/laptop/screen"
@@ -40,54 +42,76 @@ const watchExample = `  # Where: the cluster, a file with its API key or user:pa
   refresh-poller watch --kind import --progress 449503829274509313 \
     449503829274509314
 
-  # How long: two hours, whatever the cluster answers; the events into a file
-  refresh-poller watch --timeout 2h --keep-trying 449503829274509313 > events`
+  # How long: usually 10 minutes, and two hours at most, whatever the cluster
+  # answers; the events into a file
+  refresh-poller watch --expect 10m --timeout 2h --keep-trying \
+    449503829274509313 > events`
 
 type watchOptions struct {
 	endpoint, tokenFile, caFile string
 	kind                        string
-	progress                    bool
-	timeout                     duration
-	keepTrying                  bool
+	// starts says that the arguments are collections of the database, whose refreshes
+	// are to be started, and not jobs.
+	starts          bool
+	database        string
+	progress        bool
+	timeout, expect duration
+	keepTrying      bool
 }
 
 func newWatch(h host) *cobra.Command {
-	o := watchOptions{kind: string(milvus.ExternalCollection), timeout: duration(24 * time.Hour)}
+	o := watchOptions{kind: string(milvus.ExternalCollection)}
 	command := &cobra.Command{
-		Use:               "watch [flags] JOB_ID…",
-		Short:             "Follow jobs of a real cluster until all have ended",
-		Long:              watchHelp,
-		Example:           watchExample,
-		GroupID:           here.ID,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		Use:     "watch [flags] JOB_ID…",
+		Short:   "Follow jobs of a real cluster until all have ended",
+		Long:    watchHelp,
+		Example: watchExample,
 		RunE: func(command *cobra.Command, args []string) error {
-			return watchJobs(command.Context(), args, o, h)
+			if len(args) == 0 {
+				args = strings.Fields(h.environ["JOB_ID"])
+			}
+			return watchAll(command.Context(), args, o, h)
 		},
 	}
-	flags := command.Flags()
-	flags.SortFlags = false
-	flags.StringVar(&o.endpoint, "endpoint", "", "`URL` of the cluster; of Zilliz Cloud's API for --kind cloud")
-	flags.StringVar(&o.tokenFile, "token-file", "", "`FILE` with the API key or user:password, or JSON as in a stack's secret [CLUSTER_TOKEN, with what the file holds]")
-	flags.StringVar(&o.caFile, "ca-file", "", "`FILE` with CAs in PEM to trust besides the system's")
-	flags.StringVar(&o.kind, "kind", o.kind, "`KIND` of the jobs: "+milvus.KindNames())
-	flags.BoolVar(&o.progress, "progress", false, "publish an event for each change of state or progress too")
-	flags.Var(&o.timeout, "timeout", "the most that a watch takes, a `DURATION` from 1s to 336h, such as 90m, or in seconds")
-	flags.BoolVar(&o.keepTrying, "keep-trying", false, "go on where the cluster refuses the token, is not the API, or TLS fails")
-	flags.Lookup("timeout").DefValue = "24h"
-	bind(flags, "endpoint", "CLUSTER_ENDPOINT")
-	bind(flags, "ca-file", "CLUSTER_CA_FILE")
-	bind(flags, "kind", "JOB_KIND")
-	bind(flags, "progress", "PUBLISH_PROGRESS")
-	bind(flags, "timeout", "WATCH_DEADLINE_SECONDS")
-	bind(flags, "keep-trying", "KEEP_TRYING")
-	completeWith[string](command, "endpoint")
-	completeWith(command, "timeout", "90m", "24h")
-	completeWith(command, "kind", milvus.JobKinds()...)
+	o.addFlags(command, func(flags *pflag.FlagSet) {
+		flags.StringVar(&o.kind, "kind", o.kind, "`KIND` of the jobs: "+milvus.KindNames()+"; the endpoint of cloud is Zilliz Cloud's API")
+		bind(flags, "kind", "JOB_KIND")
+		completeWith(command, "kind", milvus.JobKinds()...)
+	})
 	return command
 }
 
-// watchJobs follows jobs of a real cluster, and returns nil if all have succeeded.
-func watchJobs(ctx context.Context, args []string, o watchOptions, h host) error {
+// addFlags gives a command the flags of a watch, and in the middle its own.
+func (o *watchOptions) addFlags(command *cobra.Command, own func(*pflag.FlagSet)) {
+	command.GroupID = here.ID
+	command.ValidArgsFunction = cobra.NoFileCompletions
+	o.timeout = duration(24 * time.Hour)
+	flags := command.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.endpoint, "endpoint", "", "`URL` of the cluster")
+	flags.StringVar(&o.tokenFile, "token-file", "", "`FILE` with the API key or user:password, or JSON as in a stack's secret [CLUSTER_TOKEN, with what the file holds]")
+	flags.StringVar(&o.caFile, "ca-file", "", "`FILE` with CAs in PEM to trust besides the system's")
+	bind(flags, "endpoint", "CLUSTER_ENDPOINT")
+	bind(flags, "ca-file", "CLUSTER_CA_FILE")
+	own(flags)
+	flags.BoolVar(&o.progress, "progress", false, "publish an event for each change of state or progress too")
+	flags.Var(&o.expect, "expect", "how long a job usually takes from its start, a `DURATION` as of --timeout: a hint that spares polls")
+	flags.Var(&o.timeout, "timeout", "the most that a watch takes, a `DURATION` from 1s to 336h, such as 90m, or in seconds")
+	flags.BoolVar(&o.keepTrying, "keep-trying", false, "go on where the cluster refuses the token, is not the API, or TLS fails")
+	flags.Lookup("expect").DefValue = ""
+	flags.Lookup("timeout").DefValue = "24h"
+	bind(flags, "progress", "PUBLISH_PROGRESS")
+	bind(flags, "expect", "EXPECTED_SECONDS")
+	bind(flags, "timeout", "WATCH_DEADLINE_SECONDS")
+	bind(flags, "keep-trying", "KEEP_TRYING")
+	completeWith[string](command, "endpoint")
+	completeWith(command, "expect", "10m", "1h")
+	completeWith(command, "timeout", "90m", "24h")
+}
+
+// watchAll follows the watches that the arguments ask for, and returns nil if all
+// have succeeded.
+func watchAll(ctx context.Context, args []string, o watchOptions, h host) error {
 	w, err := o.read(args, h.environ)
 	if err != nil {
 		return err
@@ -100,26 +124,27 @@ func watchJobs(ctx context.Context, args []string, o watchOptions, h host) error
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	defer onInterrupt(ctx, show, end)()
-	for kind, text := range hints {
-		show.Hint(kind, text)
-	}
 	r := newReferee(w, show, end)
 	s := newStack(w.config, w.token, r, r)
-	left := newUnended(w.jobIDs, end)
-	s.showEvents(show, end, func(detail event.Detail) { left.ended(detail.JobID, detail.Outcome == milvus.Succeeded) })
-	go s.eachDeadLetter(running, func(jobID string) {
-		show.Note("job " + jobID + " is given up: its message is in the dead-letter queue")
-		left.ended(jobID, false)
-	})
-	show.Expect(w.jobIDs...)
-	for _, id := range w.jobIDs {
-		s.queues.Send(jobQueue, messageOf(w.config.JobKind, id), 0)
+	left := &unended{names: map[string]string{}, succeeded: true, end: end}
+	for kind, text := range w.hints() {
+		show.Hint(kind, text)
 	}
+	for _, about := range w.watches {
+		id := s.queues.Send(jobQueue, about.body, 0)
+		left.names[id] = about.name
+		show.Expect(id, about.name)
+	}
+	s.showEvents(show, end, func(detail event.Detail) { left.ended(detail.Watch.ID, detail.Outcome == milvus.Succeeded) })
+	go s.eachDeadLetter(running, func(watchID string) {
+		show.Note("the watch of " + screen.Printable(left.name(watchID)) + " is given up: its message is in the dead-letter queue")
+		left.ended(watchID, false)
+	})
 	err = s.run(running)
 	lost := show.Close()
 	switch all, succeeded := left.all(); {
 	case lost != nil:
-		return failure{exitNotWritten, lost.Error()}
+		return r.leaving(failure{exitNotWritten, lost.Error()}, left, s)
 	case err != nil:
 		return err
 	case all && succeeded:
@@ -127,9 +152,9 @@ func watchJobs(ctx context.Context, args []string, o watchOptions, h host) error
 	case all:
 		return failure{status: exitOtherEnd}
 	case r.verdict() != "":
-		return failure{exitRefused, r.verdict()}
+		return r.leaving(failure{exitRefused, r.verdict()}, left, s)
 	}
-	return interrupted
+	return r.leaving(interrupted, left, s)
 }
 
 // onInterrupt ends a run once ctx is done, and before it the screen: what is
@@ -141,36 +166,33 @@ func onInterrupt(ctx context.Context, show *screen.Screen, end func()) (stop fun
 	})
 }
 
-// unended are the jobs whose watches have not ended.
+// unended are the watches that have not ended.
 type unended struct {
 	mu        sync.Mutex
-	jobs      map[string]bool
-	succeeded bool
-	end       func()
+	names     map[string]string // by the watches' ids
+	succeeded bool              // all that have ended
+	end       func()            // called once all have
 }
 
-// newUnended has end called once all have ended.
-func newUnended(jobIDs []string, end func()) *unended {
-	u := &unended{jobs: map[string]bool{}, succeeded: true, end: end}
-	for _, id := range jobIDs {
-		u.jobs[id] = true
-	}
-	return u
-}
-
-func (u *unended) ended(jobID string, succeeded bool) {
+func (u *unended) ended(watchID string, succeeded bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	delete(u.jobs, jobID)
+	delete(u.names, watchID)
 	u.succeeded = u.succeeded && succeeded
-	if len(u.jobs) == 0 {
+	if len(u.names) == 0 {
 		u.end()
 	}
+}
+
+func (u *unended) name(watchID string) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.names[watchID]
 }
 
 // all reports whether all have ended, and whether none did otherwise than well.
 func (u *unended) all() (all, succeeded bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return len(u.jobs) == 0, u.succeeded
+	return len(u.names) == 0, u.succeeded
 }

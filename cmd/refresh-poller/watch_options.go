@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"refresh-poller/internal/config"
 	"refresh-poller/internal/milvus"
@@ -25,9 +26,14 @@ type plan struct {
 	config     config.Config
 	token      string
 	trust      milvus.Trust
+	starts     bool
 	keepTrying bool
-	jobIDs     []string // each once
+	watches    []begun // each once
 }
+
+// begun is a watch: the job or collection that it is about, and the message that
+// starts it.
+type begun struct{ name, body string }
 
 // read returns what the options and the environment say, or one sentence for each
 // fault.
@@ -38,10 +44,7 @@ func (o watchOptions) read(args []string, environ map[string]string) (w plan, er
 			faults = append(faults, strings.Split(err.Error(), "\n")...)
 		}
 	}
-	if len(args) == 0 {
-		args = strings.Fields(environ["JOB_ID"])
-	}
-	check(checkJobIDs(args, milvus.JobKind(o.kind)))
+	check(o.check(args))
 	w.token, w.trust, err = o.token(environ)
 	check(err)
 	if o.caFile != "" {
@@ -53,37 +56,60 @@ func (o watchOptions) read(args []string, environ map[string]string) (w plan, er
 	if len(faults) > 0 {
 		return plan{}, failure{exitBadArgument, strings.Join(faults, "\n")}
 	}
-	w.keepTrying = o.keepTrying
-	for _, id := range args {
-		if !slices.Contains(w.jobIDs, id) {
-			w.jobIDs = append(w.jobIDs, id)
+	w.starts, w.keepTrying = o.starts, o.keepTrying
+	for _, name := range args {
+		if about := (begun{name, o.message(name)}); !slices.Contains(w.watches, about) {
+			w.watches = append(w.watches, about)
 		}
 	}
 	return w, nil
 }
 
-// messageOf returns the message that starts a job's watch.
-func messageOf(kind milvus.JobKind, jobID string) string {
-	body, _ := json.Marshal(map[string]string{"kind": string(kind), "jobId": jobID}) // strings always can be
+// message returns the message that starts the watch of a job, or of a collection's
+// refresh.
+func (o watchOptions) message(name string) string {
+	message := map[string]any{"kind": o.kind}
+	if o.starts {
+		of := map[string]string{"collectionName": name}
+		if o.database != "" {
+			of["dbName"] = o.database
+		}
+		message["refresh"] = of
+	} else {
+		message["jobId"] = name
+	}
+	if o.expect > 0 {
+		message["expectedSeconds"] = int64(time.Duration(o.expect).Seconds())
+	}
+	body, _ := json.Marshal(message) // strings and numbers always can be
 	return string(body)
 }
 
-// checkJobIDs doesn't repeat an id that is wrong: it may be a token that came there
-// by mistake.
-func checkJobIDs(ids []string, kind milvus.JobKind) error {
-	if len(ids) == 0 {
-		return errors.New("give a job's id, or several")
+// check doesn't repeat a name that is wrong: it may be a token that came there by
+// mistake.
+func (o watchOptions) check(names []string) error {
+	none, one, called := "give a job's id, or several", "job id", "the job id"
+	if o.starts {
+		none, one, called = "give a collection's name, or several", "collection", "the collection's name"
 	}
-	if !kind.Known() {
+	switch {
+	case len(names) == 0:
+		return errors.New(none)
+	case !milvus.JobKind(o.kind).Known():
 		return nil // which is said of the kind
+	case !utf8.ValidString(o.database):
+		return errors.New("--database (CLUSTER_DATABASE) is not valid UTF-8, as all names are")
 	}
-	for i, id := range ids {
-		if _, err := watch.Parse(messageOf(kind, id), "", time.Now(), kind); err != nil {
-			which := "the job id"
-			if len(ids) > 1 {
-				which = fmt.Sprintf("job id %d of %d", i+1, len(ids))
-			}
-			return errors.New(which + strings.TrimPrefix(err.Error(), "jobId"))
+	for i, name := range names {
+		if len(names) > 1 {
+			called = fmt.Sprintf("%s %d of %d", one, i+1, len(names))
+		}
+		_, err := watch.Parse(o.message(name), "", time.Now(), milvus.JobKind(o.kind))
+		switch {
+		case err != nil:
+			return errors.New(strings.NewReplacer("jobId", called, "refresh.collectionName", called, "refresh.dbName", "--database (CLUSTER_DATABASE)").Replace(err.Error()))
+		case !utf8.ValidString(name): // which JSON would mend
+			return errors.New(called + " is not valid UTF-8, as all names are")
 		}
 	}
 	return nil
@@ -140,6 +166,7 @@ func (o watchOptions) config(environ map[string]string) (config.Config, error) {
 	maps.Copy(settings, environ)
 	settings["CLUSTER_ENDPOINT"] = o.endpoint
 	settings["JOB_KIND"] = o.kind
+	settings["START_REFRESHES"] = strconv.FormatBool(o.starts)
 	settings["PUBLISH_PROGRESS"] = strconv.FormatBool(o.progress)
 	settings["WATCH_DEADLINE_SECONDS"] = strconv.Itoa(int(time.Duration(o.timeout).Seconds()))
 	c, err := loadConfig(settings)
@@ -167,7 +194,7 @@ func asArguments(text string) string {
 	})
 }
 
-// duration is a flag's value: the time that a watch may take.
+// duration is a flag's value: a time that a watch may take.
 type duration time.Duration
 
 func (d *duration) String() string { return time.Duration(*d).String() }

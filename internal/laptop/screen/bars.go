@@ -2,6 +2,7 @@ package screen
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -9,23 +10,24 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// bars are the rows at the bottom of a terminal, one for each job.
+// bars are the rows at the bottom of a terminal, one for each watch.
 type bars struct {
 	console  *console
 	progress *mpb.Progress
-	rows     map[string]*row // by the job; by the watch where they pass
+	rows     map[string]*row // by the watch
 	// passing takes away the rows of jobs that have ended.
 	passing bool
 	colours bool
-	// titles is how many cells are for the jobs' names.
+	// titles is how many cells the longest title has that was expected.
 	titles int
 	// last is the status below the rows, or nil.
 	last *mpb.Bar
-	// expected are the jobs to add before the first that is shown.
+	// expected are the watches to add before the first that is shown.
 	expected []entry
 }
 
@@ -37,15 +39,18 @@ type row struct {
 }
 
 func newBars(out io.Writer, size func() (width, height int), colours bool) *bars {
-	const longestID = 19 // of those that are numbers
 	c := &console{out: out, size: size}
 	return &bars{
 		console:  c,
 		progress: mpb.New(mpb.WithConsoleWriter(c), mpb.WithRefreshRate(200*time.Millisecond)),
 		rows:     map[string]*row{},
 		colours:  colours,
-		titles:   longestID,
 	}
+}
+
+func (b *bars) expect(e entry) {
+	b.titles = max(b.titles, runewidth.StringWidth(e.title))
+	b.expected = append(b.expected, e)
 }
 
 func (b *bars) show(e entry) {
@@ -59,11 +64,7 @@ func (b *bars) show(e entry) {
 
 // update brings a job's row up to date, adds it, or takes it away.
 func (b *bars) update(e entry) {
-	key := e.jobID
-	if b.passing { // it may be watched twice
-		key = e.watchID
-	}
-	r := b.rows[key]
+	r := b.rows[e.watchID]
 	v := &view{entry: e, begun: e.since, seen: e.at}
 	switch {
 	case !v.begun.IsZero():
@@ -76,22 +77,22 @@ func (b *bars) update(e entry) {
 	case e.ended && b.passing:
 		if r != nil {
 			r.bar.Abort(true)
-			delete(b.rows, key)
+			delete(b.rows, e.watchID)
 		}
 	case r != nil:
 		r.view.Store(v)
 	default:
-		b.add(key, v)
+		b.add(v)
 	}
 }
 
-func (b *bars) add(key string, v *view) {
+func (b *bars) add(v *view) {
 	r := &row{}
 	r.view.Store(v)
-	colours, titles := b.colours, b.titles
+	colours, titles := b.colours, cmp.Or(b.titles, longestID)
 	r.bar = b.line(func(width int) string { return r.view.Load().row(width, titles, time.Now(), colours) })
 	if r.bar != nil { // else the terminal is gone
-		b.rows[key] = r
+		b.rows[v.watchID] = r
 	}
 }
 

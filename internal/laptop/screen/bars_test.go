@@ -196,15 +196,37 @@ func TestATerminalThatIsGoneDoesNotStopTheEvents(t *testing.T) {
 
 func TestJobsAreShownInTheirOrderBeforeTheFirstPoll(t *testing.T) {
 	onBars(t, 80, func(s *Screen, tty *terminal) {
-		s.Expect("3", "1")
+		s.Expect("3", "three")
+		s.Expect("1", "1")
 		poll(s, append(running(42), "jobId", "1")...)
 		time.Sleep(1100 * time.Millisecond)
-		want := "3                   [----------------]        waiting            1s  polling\n" +
-			"1                   [======>---------]  42 %  in progress        1s  next 4s\n"
+		want := "three [------------------]        waiting            1s  polling\n" +
+			"1     [=======>----------]  42 %  in progress        1s  next 4s\n"
 		if diff := cmp.Diff(want, tty.shown()); diff != "" {
 			t.Error(diff)
 		}
 	})
+}
+
+// Two names of a collection may come to one job, and look the same.
+func TestEachWatchHasARowWhateverItIsCalled(t *testing.T) {
+	shown := onBars(t, 80, func(s *Screen, _ *terminal) {
+		for watchID, title := range []string{"ext\x1b[2J\r\nbooks", "ext\u009b[2J\u2028\nbooks", "书籍"} {
+			s.Expect(fmt.Sprint(watchID), title)
+		}
+		for watchID := range 3 {
+			poll(s, append(completed, "watchId", fmt.Sprint(watchID))...)
+		}
+		s.Event(`{"jobId":"449503829274509313","state":"RefreshCompleted","terminal":true,"outcome":"succeeded","watch":{"id":"0"}}`)
+	})
+	want := `   0.0s  → event RefreshCompleted ext [2J  books (449503829274509313)
+ext [2J  books [==================] 100 %  ✓ completed        0s
+ext [2J  books [==================] 100 %  ✓ completed        0s
+书籍           [==================] 100 %  ✓ completed        0s
+`
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // A frame with more lines than the terminal would push those of the one before out

@@ -22,7 +22,7 @@ type entry struct {
 	// polled is whether the line is about the poll of a job; others may name one.
 	polled         bool
 	jobID, watchID string
-	// title is what the job is shown as.
+	// title is what the watch is shown as.
 	title      string
 	poll       int64
 	jobKind    milvus.JobKind
@@ -115,20 +115,21 @@ func (e entry) why() string {
 	return cmp.Or(e.fault, e.reason)
 }
 
-// subject is what the job is about, as far as its id does not say it.
+// subject is what there is to know of the job beside its title.
 func (e entry) subject() string {
-	kind := string(e.jobKind)
-	if e.jobKind == milvus.ExternalCollection {
-		kind = ""
+	var known []string
+	if e.jobKind != milvus.ExternalCollection {
+		known = append(known, string(e.jobKind))
 	}
-	collection := e.collection
-	if collection == e.title {
-		collection = ""
+	for _, name := range []string{e.jobID, e.collection} {
+		if name != "" && name != e.title {
+			known = append(known, name)
+		}
 	}
-	return strings.TrimSpace(kind + " " + collection)
+	return strings.Join(known, " ")
 }
 
-// name is the job's id, and what it is about.
+// name is the title, and what the job is about.
 func (e entry) name() string {
 	if subject := e.subject(); subject != "" {
 		return e.title + " (" + subject + ")"

@@ -24,9 +24,14 @@ const (
 	leastRemark       = 2 + 14
 )
 
-// row draws the view in so many cells, of which some are for the title. Where
-// they are too few, the remark goes first, then the age, the bar and the next poll.
+// longestID is how many cells the longest id has that is a number.
+const longestID = 19
+
+// row draws the view in so many cells, of which some are for the title: a quarter, or
+// what an id takes, at most. Where the rest is too little, the remark goes first,
+// then the age, the bar and the next poll.
 func (v *view) row(width, titles int, now time.Time, colours bool) string {
+	titles = min(titles, max(longestID, width/4))
 	room := width - titles - percentCells - wordCells
 	take := func(cells int) int {
 		if room < cells {

@@ -31,12 +31,28 @@ func TestARowDropsWhatMattersLeastWhereThereIsNoRoom(t *testing.T) {
 	}
 }
 
+func TestALongTitleLeavesTheOtherColumnsTheirRoom(t *testing.T) {
+	now := time.Now()
+	v := &view{begun: now, seen: now, entry: entry{title: "production_external_books_of_2024", jobKind: milvus.ExternalCollection, state: "RefreshInProgress", progress: 42, delay: 9 * time.Second}}
+	for width, want := range map[int]string{
+		60:  "production_externa… [=>--]  42 %  in progress    next 9s",
+		80:  "production_external… [=====>---------]  42 %  in progress        0s  next 9s",
+		160: "production_external_books_of_2024 [=======>----------]  42 %  in progress        0s  next 9s",
+	} {
+		if diff := cmp.Diff(want, v.row(width, len(v.title), now, false)); diff != "" {
+			t.Errorf("%d: %s", width, diff)
+		}
+	}
+}
+
 func TestNoRowIsWiderThanItsCells(t *testing.T) {
 	now := time.Now()
 	for width := 1; width < 200; width++ {
 		v := &view{begun: now.Add(-time.Hour), seen: now, entry: read(polled("progress", 100, "errorKind", "temporary", "error", strings.Repeat("错x", 200), "delaySeconds", 5))}
-		if text := v.row(width, 19, now, false); runewidth.StringWidth(text) > width {
-			t.Errorf("%q is wider than %d", text, width)
+		for _, titles := range []int{1, 19, 255} {
+			if text := v.row(width, titles, now, false); runewidth.StringWidth(text) > width {
+				t.Errorf("%q is wider than %d", text, width)
+			}
 		}
 	}
 }
@@ -67,9 +83,8 @@ func TestALongStateUsesTheSpaceBeforeTheAge(t *testing.T) {
 
 func TestTheStatusStandsBelowTheRowsToTheEnd(t *testing.T) {
 	shown := onBars(t, 80, func(s *Screen, tty *terminal) {
-		s.Call(map[string]string{jobID: "ext_books"})
 		s.Status(func() string { return "queue: 1" })
-		s.Expect(jobID)
+		s.Expect(jobID, "ext_books")
 		time.Sleep(time.Second)
 		poll(s, append(completed, "collection", "ext_books")...)
 	})

@@ -38,10 +38,8 @@ type Screen struct {
 
 	mu    sync.Mutex
 	hints map[milvus.ErrorKind]string
-	// titles are the names of jobs that are not shown by their ids.
+	// titles are what watches are shown as that were expected, or began without a job.
 	titles map[string]string
-	// asked has the collections of watches that began without a job.
-	asked map[string]string
 	// bars is nil in plain mode, and after Close.
 	bars    *bars
 	colours bool
@@ -139,7 +137,7 @@ func readable(null *os.File) bool {
 }
 
 func inLines(out, notes io.Writer) *Screen {
-	return &Screen{begun: time.Now(), events: out, notes: notes, hints: map[milvus.ErrorKind]string{}, titles: map[string]string{}, asked: map[string]string{}}
+	return &Screen{begun: time.Now(), events: out, notes: notes, hints: map[milvus.ErrorKind]string{}, titles: map[string]string{}}
 }
 
 // draw has the screen show bars, on a terminal of that size.
@@ -179,42 +177,26 @@ func (s *Screen) Hint(kind milvus.ErrorKind, text string) {
 	s.hints[kind] = text
 }
 
-// Expect has jobs shown in this order, and all from the first poll on, where there
-// are bars.
-func (s *Screen) Expect(jobIDs ...string) {
+// Expect has a watch shown by a title, which may hold anything. Where there are bars,
+// those expected are shown in this order, and all from the first poll on.
+func (s *Screen) Expect(watchID, title string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, id := range jobIDs {
-		if s.bars != nil {
-			s.bars.expected = append(s.bars.expected, entry{jobID: id, title: s.title(id), progress: -1})
-		}
-	}
-}
-
-// Call has jobs shown by names that say more than their ids. Call it before Expect.
-func (s *Screen) Call(titles map[string]string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.titles = titles
+	title = Printable(title)
+	s.titles[watchID] = title
 	if s.bars != nil {
-		s.bars.titles = 0
-		for _, title := range titles {
-			s.bars.titles = max(s.bars.titles, len(title))
-		}
+		s.bars.expect(entry{watchID: watchID, title: title, progress: -1})
 	}
 }
 
-// name gives the watch of a refresh that a message asked for the collection's name,
-// for it has no job at first. The caller holds the lock.
+// name gives an entry its title. A watch that had no job at first keeps the
+// collection's name. The caller holds the lock.
 func (s *Screen) name(e *entry) {
-	if e.polled && e.jobID == "" {
-		s.asked[e.watchID] = e.collection
+	if e.polled && e.jobID == "" && s.titles[e.watchID] == "" {
+		s.titles[e.watchID] = e.collection
 	}
-	e.jobID = cmp.Or(s.asked[e.watchID], e.jobID)
-	e.title = s.title(e.jobID)
+	e.title = cmp.Or(s.titles[e.watchID], e.jobID)
 }
-
-func (s *Screen) title(jobID string) string { return cmp.Or(s.titles[jobID], jobID) }
 
 // Status has the text of now stand below the bars, where there are any.
 func (s *Screen) Status(now func() string) {
@@ -253,9 +235,12 @@ func (s *Screen) short(text string) (string, paint) {
 	if json.Unmarshal([]byte(text), &e) != nil || e.State == "" {
 		return "", ""
 	}
-	about := cmp.Or(s.title(e.JobID), e.CollectionName)
-	if e.CollectionName != "" && e.CollectionName != about {
-		about += " (" + e.CollectionName + ")"
+	about := cmp.Or(s.titles[e.Watch.ID], e.JobID, e.CollectionName)
+	for _, more := range []string{e.JobID, e.CollectionName} {
+		if more != "" && more != about {
+			about += " (" + more + ")"
+			break
+		}
 	}
 	short := "→ event " + e.State + " " + about
 	if !e.Terminal {

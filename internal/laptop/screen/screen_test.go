@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +18,13 @@ import (
 
 const jobID = "449503829274509313"
 
+// poll shows a poll of the watch that is called as its job is, if no other is given.
 func poll(s *Screen, attrs ...any) {
-	slog.New(s).With("awsRequestId", "r").WithGroup("g").Info("job polled", append([]any{"kind", "external_collection", "jobId", jobID}, attrs...)...)
+	watchID := any(jobID)
+	if at := slices.Index(attrs, any("jobId")); at >= 0 {
+		watchID = attrs[at+1]
+	}
+	slog.New(s).With("awsRequestId", "r").WithGroup("g").Info("job polled", append([]any{"kind", "external_collection", "jobId", jobID, "watchId", watchID}, attrs...)...)
 }
 
 func reject(s *Screen, reason string) {
@@ -181,7 +187,7 @@ func TestAWatchThatBeganWithoutAJobIsShownByItsCollection(t *testing.T) {
 	log.Info("job polled", "jobId", "8", "watchId", "x", "poll", 2, "collection", "ext_books", "state", "RefreshInProgress", "progress", 42, "delaySeconds", 5)
 	s.Event(`{"collectionName":"ext_books","state":"RefreshNotStarted","outcome":"notStarted","terminal":true,"reason":"no"}`)
 	want := `   0.0s  ext_books            poll 1    waiting               next 5s      the refresh was started
-   0.0s  ext_books            poll 2    in progress     42 %  next 5s
+   0.0s  ext_books            poll 2    in progress     42 %  next 5s      7
    0.0s  8                    poll 2    in progress     42 %  next 5s      ext_books
    0.0s  → event RefreshNotStarted ext_books: no
 `
