@@ -28,16 +28,16 @@ func recipes(t *testing.T, s *stack) func(t *testing.T) {
 	jobQueue, bus := s.Outputs["JobQueueArn"], s.Outputs["EventBusName"]
 	deployed := s.emulator.deployExamples(t, map[string]exampleOrder{
 		"files-landed": {account, map[string]any{
-			"CollectionName": "landed_books", "BucketName": "the-bucket", "Keys": "books/*.parquet", "JobQueueArn": jobQueue,
+			"CollectionName": "asked_landed", "BucketName": "the-bucket", "Keys": "books/*.parquet", "JobQueueArn": jobQueue,
 		}},
-		"glue-succeeded": {account, map[string]any{"CollectionName": "glued_books", "GlueJobName": "write books", "JobQueueArn": jobQueue}},
+		"glue-succeeded": {account, map[string]any{"CollectionName": "asked_glued", "GlueJobName": "write books", "JobQueueArn": jobQueue}},
 		"nightly-refresh": {account, map[string]any{
-			"CollectionName": "nightly_books", "EventBusName": bus, "JobQueueArn": jobQueue, "EnqueuePolicyArn": s.Outputs["EnqueuePolicyArn"],
+			"CollectionName": "asked_nightly", "EventBusName": bus, "JobQueueArn": jobQueue, "EnqueuePolicyArn": s.Outputs["EnqueuePolicyArn"],
 		}},
 		"failures-to-slack": {account, map[string]any{"EventBusName": bus, "SlackWorkspaceId": "T0123ABCDEF", "SlackChannelId": "C0123ABCDEF"}},
 		refreshing:          {account, map[string]any{"JobQueueUrl": s.Outputs["JobQueueUrl"], "EnqueuePolicyArn": s.Outputs["EnqueuePolicyArn"]}},
 	})
-	for _, name := range []string{"landed_books", "glued_books", "awaited_books"} {
+	for _, name := range []string{"asked_landed", "asked_glued", "asked_awaited"} {
 		s.cluster.AddCollection(simcluster.Collection{Name: name, Course: func(int) simcluster.Job {
 			return simcluster.Job{RunsFor: 6 * time.Second}
 		}})
@@ -48,29 +48,29 @@ func recipes(t *testing.T, s *stack) func(t *testing.T) {
 			`{"jobName": "write books", "state": "FAILED", "jobRunId": "jr_1"}`,
 			`{"jobName": "another", "state": "SUCCEEDED", "jobRunId": "jr_2"}`,
 			`{"jobName": "write books", "severity": "INFO", "state": "SUCCEEDED", "jobRunId": "jr_3"}`)
-		nightly := s.send(t, `{"refresh": {"collectionName": "nightly_books"}, "context": {"schedule": "nightly-refresh"}}`)[0]
+		nightly := s.send(t, `{"refresh": {"collectionName": "asked_nightly"}, "context": {"schedule": "nightly-refresh"}}`)[0]
 		s.land(t, "books/1.parquet")
 		client := sfn.NewFromConfig(s.emulator.client())
 		execution, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{
-			StateMachineArn: aws.String(machineARN(refreshing)), Name: aws.String("refresh"), Input: aws.String(`{"collectionName": "awaited_books"}`),
+			StateMachineArn: aws.String(machineARN(refreshing)), Name: aws.String("refresh"), Input: aws.String(`{"collectionName": "asked_awaited"}`),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		await(t, "the refresh of the first file", func() bool { return s.cluster.Refreshes("", "landed_books") == 1 })
+		await(t, "the refresh of the first file", func() bool { return s.cluster.Refreshes("", "asked_landed") == 1 })
 		s.land(t, "books/2.parquet", `books/3 \"or\" so.parquet`, "books/more/4.parquet", "books/4.csv", "other/5.parquet")
 
-		s.awaitCompleted(t, "landed_books", 4)
-		if n := s.cluster.Refreshes("", "landed_books"); n != 2 {
+		s.awaitCompleted(t, "asked_landed", 4)
+		if n := s.cluster.Refreshes("", "asked_landed"); n != 2 {
 			t.Errorf("%d refreshes for one file, and three that landed meanwhile", n)
 		}
-		if context := s.awaitCompleted(t, "glued_books", 1).Detail["context"]; !cmp.Equal(context, any(map[string]any{"glueJobRunId": "jr_3"})) {
+		if context := s.awaitCompleted(t, "asked_glued", 1).Detail["context"]; !cmp.Equal(context, any(map[string]any{"glueJobRunId": "jr_3"})) {
 			t.Errorf("context of Glue's refresh: %v", context)
 		}
-		s.wantSucceeded(t, client, execution.ExecutionArn, s.awaitCompleted(t, "awaited_books", 1))
+		s.wantSucceeded(t, client, execution.ExecutionArn, s.awaitCompleted(t, "asked_awaited", 1))
 		reason := fmt.Sprint(s.endOfWatch(t, nightly).Detail["reason"])
 		as := deployed["nightly-refresh"].Credentials
-		want := "\"nightly_books was not refreshed: RefreshNotStarted\"\n\"Job: \"\n\"Cluster: " + s.cluster.URL + "\"\n\"Reason: " + reason + "\""
+		want := "\"asked_nightly was not refreshed: RefreshNotStarted\"\n\"Job: \"\n\"Cluster: " + s.cluster.URL + "\"\n\"Reason: " + reason + "\""
 		if diff := cmp.Diff([]string{want}, notified(t, s.messages(t, as, mails))); diff != "" {
 			t.Errorf("mails (-want +got):\n%s", diff)
 		}
@@ -151,7 +151,7 @@ func notified(t *testing.T, messages []string) (texts []string) {
 	for _, m := range messages {
 		var notification struct{ Message string }
 		decode(t, m, &notification)
-		if strings.Contains(notification.Message, "nightly_books") && !slices.Contains(texts, notification.Message) {
+		if strings.Contains(notification.Message, "asked_nightly") && !slices.Contains(texts, notification.Message) {
 			texts = append(texts, notification.Message)
 		}
 	}
@@ -167,7 +167,7 @@ func (s *stack) wantSlack(t *testing.T, reason string, texts []string) {
 	var got map[string]any
 	decode(t, texts[0], &got)
 	want := map[string]any{"version": "1.0", "source": "custom", "content": map[string]any{
-		"title":       "The refresh did not complete: RefreshNotStarted nightly_books",
+		"title":       "The refresh did not complete: RefreshNotStarted asked_nightly",
 		"description": "Job  of " + s.cluster.URL + ". The reason:",
 		"nextSteps":   []any{reason},
 	}}
