@@ -23,26 +23,27 @@ import (
 const refreshing = "refresh-workflow"
 
 // recipes has each example that asks for refreshes do so, by what S3, Glue, a
-// schedule and a workflow would send, and reads what its topics tell.
+// schedule and a workflow would send, and reads what its topics tell. It begins when it
+// is checked, as workflows does.
 func recipes(t *testing.T, s *stack) func(t *testing.T) {
-	jobQueue, bus := s.Outputs["JobQueueArn"], s.Outputs["EventBusName"]
-	deployed := s.emulator.deployExamples(t, map[string]exampleOrder{
-		"files-landed": {account, map[string]any{
-			"CollectionName": "asked_landed", "BucketName": "the-bucket", "Keys": "books/*.parquet", "JobQueueArn": jobQueue,
-		}},
-		"glue-succeeded": {account, map[string]any{"CollectionName": "asked_glued", "GlueJobName": "write books", "JobQueueArn": jobQueue}},
-		"nightly-refresh": {account, map[string]any{
-			"CollectionName": "asked_nightly", "EventBusName": bus, "JobQueueArn": jobQueue, "EnqueuePolicyArn": s.Outputs["EnqueuePolicyArn"],
-		}},
-		"failures-to-slack": {account, map[string]any{"EventBusName": bus, "SlackWorkspaceId": "T0123ABCDEF", "SlackChannelId": "C0123ABCDEF"}},
-		refreshing:          {account, map[string]any{"JobQueueUrl": s.Outputs["JobQueueUrl"], "EnqueuePolicyArn": s.Outputs["EnqueuePolicyArn"]}},
-	})
-	for _, name := range []string{"asked_landed", "asked_glued", "asked_awaited"} {
-		s.cluster.AddCollection(simcluster.Collection{Name: name, Course: func(int) simcluster.Job {
-			return simcluster.Job{RunsFor: 6 * time.Second}
-		}})
-	}
 	return func(t *testing.T) {
+		jobQueue, bus := s.Outputs["JobQueueArn"], s.Outputs["EventBusName"]
+		deployed := s.emulator.deployExamples(t, map[string]exampleOrder{
+			"files-landed": {account, map[string]any{
+				"CollectionName": "asked_landed", "BucketName": "the-bucket", "Keys": "books/*.parquet", "JobQueueArn": jobQueue,
+			}},
+			"glue-succeeded": {account, map[string]any{"CollectionName": "asked_glued", "GlueJobName": "write books", "JobQueueArn": jobQueue}},
+			"nightly-refresh": {account, map[string]any{
+				"CollectionName": "asked_nightly", "EventBusName": bus, "JobQueueArn": jobQueue, "EnqueuePolicyArn": s.Outputs["EnqueuePolicyArn"],
+			}},
+			"failures-to-slack": {account, map[string]any{"EventBusName": bus, "SlackWorkspaceId": "T0123ABCDEF", "SlackChannelId": "C0123ABCDEF"}},
+			refreshing:          {account, map[string]any{"JobQueueUrl": s.Outputs["JobQueueUrl"], "EnqueuePolicyArn": s.Outputs["EnqueuePolicyArn"]}},
+		})
+		for _, name := range []string{"asked_landed", "asked_glued", "asked_awaited"} {
+			s.cluster.AddCollection(simcluster.Collection{Name: name, Course: func(int) simcluster.Job {
+				return simcluster.Job{RunsFor: 6 * time.Second}
+			}})
+		}
 		mails, slack := s.subscribe(t, deployed["nightly-refresh"]), s.subscribe(t, deployed["failures-to-slack"])
 		s.publishAsAWS(t, "aws.glue", "Glue Job State Change",
 			`{"jobName": "write books", "state": "FAILED", "jobRunId": "jr_1"}`,
