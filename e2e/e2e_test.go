@@ -37,7 +37,7 @@ var orders = map[string]order{
 		"EventBusName": namedBus, "PublishProgress": "true", "StartRefreshes": "true", "LogLevel": "DEBUG", "EventArchiveDays": "1", "RegisterSchemas": "true",
 		"AlarmTopicArn":               "arn:aws:sns:" + region + ":" + account + ":on-call",
 		"ResumeWorkflows":             "true",
-		"WorkflowArns":                "arn:aws:states:" + region + ":" + account + ":stateMachine:" + workflow,
+		"WorkflowArns":                machineARN(workflow) + "," + machineARN(refreshing),
 		"ClusterTokenSecretKmsKeyArn": "arn:aws:kms:" + region + ":" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab",
 	}, nil},
 }
@@ -95,6 +95,7 @@ var scenarios = []struct {
 	{"patterns of the documents", []string{"main", elsewhere}, patterns},
 	{"demo", []string{"main"}, demo},
 	{"workflows that wait", []string{"bus"}, workflows},
+	{"recipes", []string{"bus"}, recipes},
 	{"examples of subscribers", []string{"main"}, subscribers},
 	{"examples of producers", []string{"main"}, producers},
 }

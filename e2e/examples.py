@@ -16,7 +16,9 @@ from samtranslator.yaml_helper import yaml_parse
 
 # Types that moto's CloudFormation does not know, as in deploy.py. What they
 # allow and refuse is tested in internal/tests/stack.
-UNKNOWN_TO_MOTO = ("AWS::Events::EventBusPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
+UNKNOWN_TO_MOTO = (
+    "AWS::Chatbot::SlackChannelConfiguration", "AWS::Events::EventBusPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy",
+    "AWS::Scheduler::Schedule")
 
 
 def fit_to_moto(template):
@@ -32,8 +34,9 @@ def fit_to_moto(template):
         properties = resource["Properties"]
         if "DefinitionSubstitutions" in properties:
             definition = json.loads("".join(properties["DefinitionString"]["Fn::Join"][1]))
-            # moto makes no HTTP calls: an execution's input brings the answer.
-            definition["States"]["StartRefresh"] = {"Type": "Pass", "Next": definition["States"]["StartRefresh"]["Next"]}
+            if "StartRefresh" in definition["States"]:
+                # moto makes no HTTP calls: an execution's input brings the answer.
+                definition["States"]["StartRefresh"] = {"Type": "Pass", "Next": definition["States"]["StartRefresh"]["Next"]}
             # It does not substitute either, and its Fn::Sub makes $ of $$.
             substitutions = properties.pop("DefinitionSubstitutions")
             pieces = re.split(r"\$\{(\w+)\}", json.dumps(definition))

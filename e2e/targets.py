@@ -27,15 +27,25 @@ def as_target_sees_it(event):
 
 
 def text(transformer, event):
-    """Fills a template of text in: what the event lacks is empty, nothing is escaped, the quotes stay."""
+    """Fills a template in: within quotes nothing is escaped, elsewhere a value is JSON, and what the event lacks is empty."""
 
-    def value(match):
+    def value(name):
         found = event
-        for key in transformer["InputPathsMap"][match[1]].removeprefix("$.").split("."):
+        for key in transformer["InputPathsMap"][name].removeprefix("$.").split("."):
             found = found.get(key, "")
+        return found
+
+    def raw(match):
+        found = value(match[1])
         return found if isinstance(found, str) else json.dumps(found)
 
-    return re.sub(r"<([\w-]+)>", value, transformer["InputTemplate"])
+    def piece(match):
+        if match[1]:
+            found = value(match[1])
+            return "" if found == "" else json.dumps(found)
+        return re.sub(r"<([\w-]+)>", raw, match[0])
+
+    return re.sub(r'"[^"]*"|<([\w-]+)>', piece, transformer["InputTemplate"])
 
 
 def deliver(rule, event, transform_input=True):

@@ -25,6 +25,10 @@ import (
 // workflow is the name of the state machine: its stack's, which is the example's.
 const workflow = "step-functions"
 
+func machineARN(name string) string {
+	return "arn:aws:states:" + region + ":" + account + ":stateMachine:" + name
+}
+
 // workflows deploys the example and executes it from the answer to its refresh
 // call on; moto makes no HTTP calls. The rest is done by moto, the poller, the
 // bus and the resumer. It begins when it is checked: moto takes seconds to read a
@@ -37,7 +41,7 @@ func workflows(t *testing.T, s *stack) func(t *testing.T) {
 			"JobQueueUrl": s.Outputs["JobQueueUrl"], "EnqueuePolicyArn": s.Outputs["EnqueuePolicyArn"],
 		}}})
 		machine := deployed[workflow].Outputs["WorkflowArn"]
-		if want := "arn:aws:states:" + region + ":" + account + ":stateMachine:" + workflow; machine != want {
+		if want := machineARN(workflow); machine != want {
 			t.Fatalf("the output WorkflowArn is %s, want %s", machine, want)
 		}
 		execute := func(name, answer string) *string {

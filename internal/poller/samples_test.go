@@ -57,7 +57,21 @@ func publishedSamples() map[string]publishedBy {
 	forgotten := of("import", started("449503829274600103", "3c8e1b7a-6d5f-4e0a-9b1c-2d3e4f5a6b7c", nightly, 6, watch.Sight{}))
 	forgotten.Watch.NotFoundSince = since
 
+	asked := func(collection milvus.Collection, id, watchID, context string, polls int) watch.Message {
+		m := started("", watchID, context, polls, watch.Sight{})
+		m.Refresh, m.Watch.JobID = collection, id
+		return m
+	}
+	joined := asked(milvus.Collection{Name: "ext_trades", Database: "finance"}, "449503829274509321", "4d1c2b3a-9e8f-4a7b-8c6d-5e4f3a2b1c0d", "", 5)
+	joined.Watch.Joined = true
+
 	return map[string]publishedBy{
+		"not-started": {here, asked(milvus.Collection{Name: "ext_bocks"}, "", "2f6a9d0c-3b1e-4c7a-9f58-8e7d6c5b4a39", `{"schedule":"nightly-refresh"}`, 0), Answer{
+			Failure: &milvus.Error{Kind: milvus.Impossible, Message: "collection not found", Status: 200, Code: 100},
+		}, since.Add(4700 * time.Millisecond)},
+		"joined": {here, joined, Answer{Job: milvus.Job{
+			CollectionName: "ext_trades", State: "RefreshCompleted", Outcome: milvus.Succeeded, Progress: new(100), StartTime: after(3 * time.Second), EndTime: after(44 * time.Second),
+		}}, after(46 * time.Second)},
 		"completed": {here, books, Answer{Job: milvus.Job{
 			CollectionName: "ext_books", State: "RefreshCompleted", Outcome: milvus.Succeeded, Progress: new(100), ExternalSource: source, StartTime: start, EndTime: after(93 * time.Second),
 		}}, after(95100 * time.Millisecond)},

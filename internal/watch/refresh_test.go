@@ -32,8 +32,8 @@ func TestAMessageMayAskForARefresh(t *testing.T) {
 		"with a database of null":    {`{"refresh": {"collectionName": "ext_books", "dbName": null}}`, asked(func(*Message) {})},
 		"with its kind":              {`{"refresh": {"collectionName": "ext_books"}, "kind": "external_collection"}`, asked(func(*Message) {})},
 		"with options that are null": {`{"refresh": {"collectionName": "ext_books"}, "kind": null, "context": null, "deadlineSeconds": null, "watch": null}`, asked(func(*Message) {})},
-		"with options": {`{"refresh": {"collectionName": "ext_books"}, "context": {"a": 1}, "deadlineSeconds": 60}`, asked(func(m *Message) {
-			m.Context, m.Deadline = json.RawMessage(`{"a": 1}`), time.Minute
+		"with options": {`{"refresh": {"collectionName": "ext_books"}, "context": {"a": 1}, "deadlineSeconds": 60, "expectedSeconds": 30}`, asked(func(m *Message) {
+			m.Context, m.Deadline, m.Expected = json.RawMessage(`{"a": 1}`), time.Minute, 30*time.Second
 		})},
 		"beside keys that are ignored":     {`{"other": {"refresh": 5}, "refresh": {"collectionName": "ext_books"}}`, asked(func(*Message) {})},
 		"as an event's detail":             {`{"source": "x", "detail": {"refresh": {"collectionName": "ext_books"}}}`, asked(func(*Message) {})},

@@ -55,8 +55,15 @@ func TestTheExamplesRulesMatchOneSourceAndOneDetailType(t *testing.T) {
 func TestTheExamplesLoseNoEventThatCanNotBeDelivered(t *testing.T) {
 	eachExample(t, func(t *testing.T, stack object) {
 		queues := properties(t, stack, "AWS::SQS::Queue")
+		targets := map[string][]any{}
 		for name, rule := range properties(t, stack, "AWS::Events::Rule") {
-			for _, target := range at[[]any](t, rule, "Targets") {
+			targets[name] = at[[]any](t, rule, "Targets")
+		}
+		for name, schedule := range properties(t, stack, "AWS::Scheduler::Schedule") {
+			targets[name] = []any{schedule["Target"]}
+		}
+		for name, targets := range targets {
+			for _, target := range targets {
 				dead := at[object](t, target.(object), "DeadLetterConfig", "Arn")
 				retry := at[object](t, target.(object), "RetryPolicy")
 				if !slices.ContainsFunc(sortedKeys(queues), func(queue string) bool { return cmp.Equal(dead, attribute(queue, "Arn")) }) {
@@ -108,6 +115,11 @@ func TestTheExamplesRolesReachTheirTargetOnly(t *testing.T) {
 	want := map[string]role{
 		"completed-to-workflow": rule("states:StartExecution", "Workflow"),
 		"cross-account-sender":  rule("events:PutEvents", "ReceiverBusArn"),
+		"failures-to-slack":     {service: "chatbot.amazonaws.com"},
+		"nightly-refresh": {"scheduler.amazonaws.com", []any{ref("EnqueuePolicyArn")}, []object{{
+			"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": attribute("DeadLetterQueue", "Arn"),
+		}}},
+		"refresh-workflow": {service: "states.amazonaws.com", managed: []any{ref("EnqueuePolicyArn")}},
 		"step-functions": {"states.amazonaws.com", []any{ref("EnqueuePolicyArn")}, []object{{
 			"Sid": "CallTheRefreshEndpoint", "Effect": "Allow", "Action": "states:InvokeHTTPEndpoint",
 			"Resource": object{"Fn::Sub": "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${AWS::StackName}"},
@@ -150,9 +162,8 @@ func TestTheExamplesRolesReachTheirTargetOnly(t *testing.T) {
 }
 
 func TestRulesAndAlarmsMayPublishToTheTopicAndUseItsKey(t *testing.T) {
-	resources := at[object](t, templateAt(t, "../../../examples/failures-to-topic/template.yaml"), "Resources")
 	ofThisAccount := object{"StringEquals": object{"aws:SourceAccount": ref("AWS::AccountId")}}
-	for resource, want := range map[string][]object{
+	policies := map[string][]object{
 		"FailedTopicPolicy": {{
 			"Sid": "DenyPublishWithoutTls", "Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": ref("FailedTopic"),
 			"Condition": object{"Bool": object{"aws:SecureTransport": "false"}},
@@ -174,16 +185,20 @@ func TestRulesAndAlarmsMayPublishToTheTopicAndUseItsKey(t *testing.T) {
 			"Sid": "AllowAlarmsToEncrypt", "Effect": "Allow", "Principal": object{"Service": "cloudwatch.amazonaws.com"},
 			"Action": []any{"kms:GenerateDataKey", "kms:Decrypt"}, "Resource": "*", "Condition": ofThisAccount,
 		}},
-	} {
-		if diff := cmp.Diff(want, statements(at[object](t, resources, resource, "Properties"))); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", resource, diff)
+	}
+	for _, example := range []string{"failures-to-slack", "failures-to-topic", "nightly-refresh"} {
+		resources := at[object](t, templateAt(t, "../../../examples/"+example+"/template.yaml"), "Resources")
+		for resource, want := range policies {
+			if diff := cmp.Diff(want, statements(at[object](t, resources, resource, "Properties"))); diff != "" {
+				t.Errorf("%s of %s (-want +got):\n%s", resource, example, diff)
+			}
 		}
-	}
-	if topic := at[object](t, resources, "FailedTopic", "Properties"); !cmp.Equal(topic["KmsMasterKeyId"], any(ref("TopicKey"))) {
-		t.Errorf("the topic's key is %v", topic["KmsMasterKeyId"])
-	}
-	if topics := at[object](t, resources, "FailedTopicPolicy", "Properties")["Topics"]; !cmp.Equal(topics, any([]any{ref("FailedTopic")})) {
-		t.Errorf("the policy is of %v", topics)
+		if topic := at[object](t, resources, "FailedTopic", "Properties"); !cmp.Equal(topic["KmsMasterKeyId"], any(ref("TopicKey"))) {
+			t.Errorf("the key of %s is %v", example, topic["KmsMasterKeyId"])
+		}
+		if topics := at[object](t, resources, "FailedTopicPolicy", "Properties")["Topics"]; !cmp.Equal(topics, any([]any{ref("FailedTopic")})) {
+			t.Errorf("the policy of %s is of %v", example, topics)
+		}
 	}
 }
 
@@ -268,31 +283,38 @@ func TestTheWorkflowsParametersTakeWhatThePollersStackGives(t *testing.T) {
 	}
 }
 
+// workflows are the examples of a workflow that waits, with the state that does.
+var workflows = map[string]string{"refresh-workflow": "Refresh", "step-functions": "WaitForEnd"}
+
 func TestTheWorkflowIsGivenTheTextsThatItNames(t *testing.T) {
-	workflow := at[object](t, templateAt(t, "../../../examples/step-functions/template.yaml"), "Resources", "Workflow", "Properties")
-	named := map[string]bool{}
-	walk(workflow["Definition"], func(v any) {
-		text, _ := v.(string)
-		for _, name := range regexp.MustCompile(`\$\{(\w+)\}`).FindAllStringSubmatch(text, -1) {
-			named[name[1]] = true
+	for example := range workflows {
+		workflow := at[object](t, templateAt(t, "../../../examples/"+example+"/template.yaml"), "Resources", "Workflow", "Properties")
+		named := map[string]bool{}
+		walk(workflow["Definition"], func(v any) {
+			text, _ := v.(string)
+			for _, name := range regexp.MustCompile(`\$\{(\w+)\}`).FindAllStringSubmatch(text, -1) {
+				named[name[1]] = true
+			}
+		})
+		if diff := cmp.Diff(sortedKeys(named), sortedKeys(at[object](t, workflow, "DefinitionSubstitutions"))); diff != "" {
+			t.Errorf("%s (-named +given):\n%s", example, diff)
 		}
-	})
-	if diff := cmp.Diff(sortedKeys(named), sortedKeys(at[object](t, workflow, "DefinitionSubstitutions"))); diff != "" {
-		t.Errorf("(-named +given):\n%s", diff)
 	}
 }
 
 // A retry by a name that ends of the refresh have too would enqueue an ended job
 // again.
 func TestTheWorkflowRetriesTheSendingOnly(t *testing.T) {
-	stack := templateAt(t, "../../../examples/step-functions/template.yaml")
-	wait := at[object](t, stack, "Resources", "Workflow", "Properties", "Definition", "States", "WaitForEnd")
 	want := []any{object{
 		"ErrorEquals":     []any{"SQS.SdkClientException", "SQS.AmazonSQSException"},
 		"IntervalSeconds": 2, "MaxAttempts": 5, "BackoffRate": 2,
 	}}
-	if diff := cmp.Diff(any(want), wait["Retry"]); diff != "" {
-		t.Errorf("retries (-want +got):\n%s", diff)
+	for example, state := range workflows {
+		stack := templateAt(t, "../../../examples/"+example+"/template.yaml")
+		wait := at[object](t, stack, "Resources", "Workflow", "Properties", "Definition", "States", state)
+		if diff := cmp.Diff(any(want), wait["Retry"]); diff != "" {
+			t.Errorf("retries of %s (-want +got):\n%s", example, diff)
+		}
 	}
 }
 
