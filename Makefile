@@ -139,6 +139,11 @@ MODEL_CHECKS ?= 5000
 model: ## let chance look for a lost watch in MODEL_CHECKS (5000) schedules
 	go test -count=1 -v -run NoSchedule ./internal/poller -rapid.checks=$(MODEL_CHECKS)
 
+PACKAGES ?=
+.PHONY: mutate
+mutate: ## find what the tests do not notice: PACKAGES="ledger watch" for some
+	@go -C $(TOOLS) run ./mutate "$(CURDIR)" $(PACKAGES)
+
 .PHONY: simulate
 simulate: ## compare the schedule with others, and draw docs/schedule.svg
 	@go -C $(TOOLS) run ./simulate "$(CURDIR)/docs/schedule.svg"
