@@ -139,6 +139,11 @@ MODEL_CHECKS ?= 5000
 model: ## let chance look for a lost watch in MODEL_CHECKS (5000) schedules
 	go test -count=1 -v -run NoSchedule ./internal/poller -rapid.checks=$(MODEL_CHECKS)
 
+EXPLORE_FAULTS ?= 2
+.PHONY: explore
+explore: ## run every schedule with at most EXPLORE_FAULTS (2) faults
+	EXPLORE_FAULTS=$(EXPLORE_FAULTS) go test -count=1 -timeout 6h -v -run 'EverySchedule|TheExplorer' ./internal/poller
+
 PACKAGES ?=
 .PHONY: mutate
 mutate: ## find what the tests do not notice: PACKAGES="ledger watch" for some

@@ -62,3 +62,28 @@ func TestASlowBatchDoesNotEndTheGraceOfItsJobs(t *testing.T) {
 		}
 	})
 }
+
+// The second request, with the secret read anew, is made after the deadline and
+// brings no verdict: neither it nor the one before may end the watch.
+func TestARefusalBeforeTheDeadlineEndsNoWatchThatIsThrottledAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		asked := 0
+		h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
+			if asked++; asked == 1 {
+				time.Sleep(8 * time.Second)
+				return milvus.Job{}, fault(milvus.Refused).Failure
+			}
+			return milvus.Job{}, throttled(0).Failure
+		})
+		batch := batchOf("1")
+		sent := time.Now().Add(4*time.Second - h.Settings.Deadline)
+		batch.Records[0].Attributes["SentTimestamp"] = fmt.Sprint(sent.UnixMilli())
+		if _, err := h.Handle(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		if asked != 2 || len(h.aws.messages[jobQueue]) != 1 {
+			t.Errorf("after %d describes %d messages are sent on, want 1; events: %v", asked, len(h.aws.messages[jobQueue]), h.aws.details(t))
+		}
+	})
+}

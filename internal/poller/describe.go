@@ -117,7 +117,7 @@ func (a asker) refused(ctx context.Context, job milvus.Ref, first Answer) Answer
 	}
 	answer := a.again(ctx, job, token, first)
 	if !lasts && token == a.token && (answer.failed(milvus.Temporary) || answer.failed(milvus.Throttled)) {
-		answer.Failure = first.Failure
+		answer.Failure, answer.Asked = first.Failure, first.Asked
 	}
 	return answer
 }

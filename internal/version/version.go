@@ -9,7 +9,7 @@ import (
 
 // Number is the version: the only place where it is set. Tests hold the template's
 // output and metadata, the changelog and a release's tag to it.
-const Number = "0.2.0"
+const Number = "0.3.0"
 
 // Long returns the version in one line for a person, with the commit, where Go has
 // stamped it, and Go's version.

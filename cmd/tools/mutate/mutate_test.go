@@ -57,7 +57,7 @@ func TestMost(t *testing.T) {
 	}
 }
 
-func TestNoScheduleIsTried(t *testing.T) { t.Fatal("chance") }
+func TestNoScheduleIsTried(t *testing.T) { t.Fatal("not to be run") }
 `,
 	"internal/laptop/laptop.go": "package laptop\n\nvar two = 1 + 1\n",
 }
