@@ -74,13 +74,14 @@ var callFaults = []kind[func(c call, forward func([]byte) answer, chance *rand.R
 }
 
 var describeFaults = []kind[func(next http.Handler, chance *rand.Rand) http.Handler]{
-	{"HTTP 503", 6, answered(simcluster.Answer{Status: http.StatusServiceUnavailable})},
+	{"HTTP 503", 4, answered(simcluster.Answer{Status: http.StatusServiceUnavailable})},
 	{"gateway page", 4, answered(simcluster.GatewayPage())},
 	{"compressed", 1, answered(simcluster.Gzipped(simcluster.GatewayPage()))},
 	{"408", 1, answered(simcluster.TimedOut())},
 	{"error code", 5, answered(simcluster.Failure(2, "service unavailable, for Bearer "+faultsToken))},
 	{"another job", 2, answered(simcluster.WrongJob("1"))},
 	{"cut", 3, answered(simcluster.Answer{Drop: true})},
+	{"answer lost", 2, losing},
 	{"429", 1.5, answered(simcluster.RateLimited(time.Second))},
 	{"limiter's code", 1, answered(simcluster.Failure(1807, "request is rejected by limiter"))},
 	{"code 1400", 0.5, answered(simcluster.NotAuthenticated())},

@@ -27,8 +27,8 @@ func demo(t *testing.T, _ *stack) func(t *testing.T) {
 			events++
 			schematest.Detail(t, line)
 		}
-		if events < 6 {
-			t.Errorf("%d events of six jobs:\n%s", events, &stdout)
+		if events < 7 {
+			t.Errorf("%d events of seven jobs:\n%s", events, &stdout)
 		}
 	}
 }

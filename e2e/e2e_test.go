@@ -32,7 +32,7 @@ var orders = map[string]order{
 	"main": {plainToken, plainToken, parameters{}, nil},
 	"busy": {tokenBeforeRotation, `{"token": "` + tokenBeforeRotation + `"}`, parameters{"DescribeRateLimit": "8"}, nil},
 	"bus": {"poller:" + password, `{"username": "poller", "password": ` + strconv.Quote(password) + `}`, parameters{
-		"EventBusName": namedBus, "PublishProgress": "true", "LogLevel": "DEBUG", "EventArchiveDays": "1", "RegisterSchemas": "true",
+		"EventBusName": namedBus, "PublishProgress": "true", "StartRefreshes": "true", "LogLevel": "DEBUG", "EventArchiveDays": "1", "RegisterSchemas": "true",
 		"AlarmTopicArn":               "arn:aws:sns:" + region + ":" + account + ":on-call",
 		"ResumeWorkflows":             "true",
 		"WorkflowArns":                "arn:aws:states:" + region + ":" + account + ":stateMachine:" + workflow,
@@ -85,6 +85,7 @@ var scenarios = []struct {
 	{"jobs of every kind", "main", everyKind},
 	{"burst", "busy", burst},
 	{"rate limit", "busy", rateLimit},
+	{"refreshes on request", "bus", startedOnRequest},
 	{"progress on a named bus", "bus", progress},
 	{"rotated secret", "busy", rotatedSecret},
 	{"dead letter", "bus", deadLetter},

@@ -34,6 +34,7 @@ const (
 // its invocations killed (breaker says how, and what of it FAULT_SEED replays).
 // At the end
 //   - each job has its right terminal event, and no other kind of one
+//   - each of 60 messages that ask for a refresh is served by one that began after it
 //   - each bad message is in the dead-letter queue, unchanged, and no other is
 //     rejected
 //   - whatever came twice has the same id, and says the same
@@ -52,17 +53,19 @@ func TestNothingIsLostUnderFaults(t *testing.T) {
 	fmt.Printf("faults: seed %d, to be given back as FAULT_SEED=%d\n", seed, seed)
 	b := newBreaker(seed)
 	s := deployAll(t, map[string]order{"faults": {token: faultsToken, secret: faultsToken, breaker: b, parameters: parameters{
-		"DescribeRateLimit": "200", "MaximumConcurrency": "4",
+		"DescribeRateLimit": "200", "MaximumConcurrency": "4", "StartRefreshes": "true",
 	}}})["faults"]
 	s.emulator.setFault(b.breakCall)
 
 	began := time.Now()
 	q := s.enqueueAll(t)
+	q.askForRefreshes(t)
 	q.settle(t)
 	took := time.Since(began)
 	s.stop()
 	q.report(b, took)
 	t.Run("jobs", q.wantEnds)
+	t.Run("refreshes", q.wantServed)
 	t.Run("bad messages", q.wantRejected)
 	t.Run("faults", func(t *testing.T) { b.wantFaults(t) })
 	t.Run("afterwards", s.afterwards)
@@ -73,8 +76,8 @@ type enqueued struct {
 	*stack
 	// ends has the end that each job has to come to.
 	ends map[simcluster.Ref]end
-	// bad are the bodies that can't be read.
-	bad []string
+	// bad are the bodies that can't be read, asked those that ask for a refresh.
+	bad, asked []string
 	// ids has the ids of the messages with a body, redriven ones included.
 	ids map[string][]string
 	// bodies has the body that each job was enqueued with.
@@ -271,7 +274,7 @@ func (q *enqueued) unexplained(e event) bool {
 func (q *enqueued) terminal() (events map[simcluster.Ref][]event, all int) {
 	events = map[simcluster.Ref][]event{}
 	for _, e := range q.events {
-		if e.Detail["terminal"] == true {
+		if e.Detail["terminal"] == true && !e.ofAsked() {
 			events[e.job()] = append(events[e.job()], e)
 			all++
 		}

@@ -50,14 +50,14 @@ func TestThePrivateNetworkIsDeployed(t *testing.T) {
 
 // The commands as they stand in the document, with what a file may have in it.
 func TestTheDocumentedSecretHoldsTheFilesAndLeavesNone(t *testing.T) {
-	text, err := os.ReadFile("../docs/networks.md")
+	text, err := os.ReadFile("../docs/deploy.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, commands, _ := strings.Cut(string(text), "```sh\n(umask 077")
 	commands, _, found := strings.Cut(commands, "```")
 	if !found {
-		t.Fatal("docs/networks.md writes no secret")
+		t.Fatal("docs/deploy.md writes no such secret")
 	}
 	dir, files := t.TempDir(), map[string]string{
 		"token": "user:pass\"word'\\", "ca.pem": "-----BEGIN CERTIFICATE-----\nAA=\n-----END CERTIFICATE-----\n", "client.pem": "a = b\n", "client-key.pem": "the key\n",
@@ -68,13 +68,17 @@ func TestTheDocumentedSecretHoldsTheFilesAndLeavesNone(t *testing.T) {
 		}
 	}
 	e := startEmulator(t)
+	secrets := secretsmanager.NewFromConfig(e.client())
+	if _, err := secrets.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: new("refresh-poller/token"), SecretString: new("user:password")}); err != nil {
+		t.Fatal(err)
+	}
 	sh := exec.Command("sh", "-ec", "(umask 077"+strings.Replace(commands, "rm secret.json", "stat -c %a secret.json; rm secret.json", 1))
 	sh.Dir, sh.Env = dir, append(e.environ(), "PATH="+awsCLI(t, e)+":"+os.Getenv("PATH"))
 	if said, err := sh.CombinedOutput(); err != nil || !strings.HasSuffix(string(said), "\n600\n") {
 		t.Fatalf("%v\n%s", err, said)
 	}
 
-	secret, err := secretsmanager.NewFromConfig(e.client()).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: new("refresh-poller/token")})
+	secret, err := secrets.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: new("refresh-poller/token")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,10 +31,12 @@ var demoSettings = map[string]string{
 	"MAX_POLL_DELAY_SECONDS":  "2",
 	"NOT_FOUND_GRACE_SECONDS": "5",
 	"WATCH_DEADLINE_SECONDS":  "25",
+	"START_REFRESHES":         "true",
 }
 
 // demoWatch is a job of the simulated cluster, the message that starts its watch,
-// what it shows, and the state that has to come of it.
+// what it shows, and the state that has to come of it. The job of a message that
+// asks for a refresh begins when the poller starts it.
 type demoWatch struct {
 	name, shows string
 	job         simcluster.Job
@@ -73,7 +75,15 @@ var demoWatches = []demoWatch{
 		simcluster.Job{ID: "449503829274509317", RunsFor: 6 * time.Second, Shape: simcluster.LinearTo(73), Hangs: true},
 		`{"jobId": 449503829274509317, "deadlineSeconds": 14}`, event.StateExpired,
 	},
+	{
+		"ext_asked", "is started by the poller, and completes",
+		simcluster.Job{ID: simcluster.FirstStarted, VisibleAfter: time.Second, RunsFor: 5 * time.Second, Shape: simcluster.Tasks(3)},
+		`{"refresh": {"collectionName": "ext_asked"}}`, simcluster.Completed,
+	},
 }
+
+// asks reports whether the message asks for a refresh.
+func (w demoWatch) asks() bool { return w.job.ID == simcluster.FirstStarted }
 
 // demoBadMessage has an id that a float64 has been at.
 const demoBadMessage = `{"jobId": 4.495038292745093e17}`
@@ -124,13 +134,22 @@ func demo(ctx context.Context, h host) error {
 	show.Status(func() string { return s.status(published.Load()) })
 	titles, ids := map[string]string{}, []string{}
 	for _, w := range demoWatches {
-		titles[w.job.ID], ids = w.name, append(ids, w.job.ID)
+		titles[w.job.ID] = w.name
+		if w.asks() { // it has no id yet
+			ids = append(ids, w.name)
+		} else {
+			ids = append(ids, w.job.ID)
+		}
 	}
 	show.Call(titles)
 	show.Expect(ids...)
 	for _, w := range demoWatches {
 		w.job.CollectionName = w.name
-		cluster.Add(w.job)
+		if w.asks() {
+			cluster.AddCollection(simcluster.Collection{Name: w.name, Course: func(int) simcluster.Job { return w.job }})
+		} else {
+			cluster.Add(w.job)
+		}
 		s.queues.Send(jobQueue, w.body, 0)
 	}
 	s.queues.Send(jobQueue, demoBadMessage, 0)
@@ -165,9 +184,9 @@ func serve(cluster http.Handler) (endpoint string, stop func(), err error) {
 }
 
 // foretold is what there will be to see.
-const foretold = "For about 15 seconds, the poller as it is deployed follows six refreshes of a simulated cluster: " +
+const foretold = "For about 15 seconds, the poller as it is deployed follows seven refreshes of a simulated cluster: " +
 	"ext_orders, ext_late and ext_limited complete, ext_broken fails, ext_never is never found, " +
-	"ext_stuck hangs until its deadline. One message more can't be read."
+	"ext_stuck hangs until its deadline, and ext_asked is started by the poller itself. One message more can't be read."
 
 // status is the queues and the bus in a line, which has to fit into 60 cells.
 func (s *stack) status(published int64) string {
@@ -212,6 +231,6 @@ func report(say func(string), dead []embedded.Message, counts simcluster.Counts,
 		say("  " + aws.ToString(m.MessageAttributes["RejectReason"].StringValue))
 	}
 	expect(len(dead) == 1 && dead[0].Body == demoBadMessage, demoBadMessage+" alone")
-	say(fmt.Sprintf("The cluster was asked %d times, at most %d times in a second.", counts.Describes, counts.PeakPerSecond))
+	say(fmt.Sprintf("The cluster was asked %d times, at most %d times in a second. It started %d refresh.", counts.Describes+counts.Lists+counts.Starts, counts.PeakPerSecond, counts.Starts))
 	return faults
 }

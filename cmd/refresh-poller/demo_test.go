@@ -40,7 +40,7 @@ func asItShould() (dead []embedded.Message, ends map[string]string) {
 func TestTheReportNamesEveryEnd(t *testing.T) {
 	dead, ends := asItShould()
 	var got strings.Builder
-	faults := report(func(line string) { fmt.Fprintln(&got, line) }, dead, simcluster.Counts{Describes: 32, PeakPerSecond: 6}, ends)
+	faults := report(func(line string) { fmt.Fprintln(&got, line) }, dead, simcluster.Counts{Describes: 28, Lists: 3, Starts: 1, PeakPerSecond: 6}, ends)
 	want := `
 How the watches ended:
   ext_orders   RefreshCompleted  completes, as most do
@@ -49,10 +49,11 @@ How the watches ended:
   ext_broken   RefreshFailed     fails at 60 %
   ext_never    JobNotFound       is never found
   ext_stuck    WatchExpired      hangs, and expires at its deadline
+  ext_asked    RefreshCompleted  is started by the poller, and completes
 In the dead-letter queue:
   {"jobId": 4.495038292745093e17}
   jobId has an exponent
-The cluster was asked 32 times, at most 6 times in a second.
+The cluster was asked 32 times, at most 6 times in a second. It started 1 refresh.
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" || faults > 0 {
 		t.Errorf("%d faults\n%s", faults, diff)
@@ -87,7 +88,7 @@ func TestTheStatusOfTheDemoFitsInto60Columns(t *testing.T) {
 	}
 	s.queues.Send(deadLetterQueue, demoBadMessage, 0)
 	got := s.status(6)
-	if want := "queue: 6 waiting, due in 2s · bus: 6 events · rejected: 1"; got != want || utf8.RuneCountInString(got) > 60 {
+	if want := "queue: 7 waiting, due in 2s · bus: 6 events · rejected: 1"; got != want || utf8.RuneCountInString(got) > 60 {
 		t.Error(got)
 	}
 }

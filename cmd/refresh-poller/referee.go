@@ -35,7 +35,7 @@ var hints = map[milvus.ErrorKind]string{
 // and its log, for only the poller's line tells that an answer stands.
 type referee struct {
 	slog.Handler
-	cluster    cluster
+	cluster
 	keepTrying bool
 	// patience is how long such a fault has to last once the cluster has answered.
 	patience time.Duration

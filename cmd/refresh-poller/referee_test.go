@@ -178,13 +178,14 @@ func TestANetworkThatFailsIsTriedAgain(t *testing.T) {
 }
 
 // answers are what a cluster answers, one after the other: nil with a job.
-type answers []*milvus.Error
+type answers struct {
+	cluster // is asked for nothing else
+	next    *milvus.Error
+}
 
 func (a *answers) Describe(context.Context, string, milvus.Ref) (milvus.Job, error) {
-	next := (*a)[0]
-	*a = (*a)[1:]
-	if next != nil {
-		return milvus.Job{}, next
+	if a.next != nil {
+		return milvus.Job{}, a.next
 	}
 	return milvus.Job{State: "RefreshInProgress"}, nil
 }
@@ -227,7 +228,7 @@ func TestAFaultAfterAnAnswerHasToLast(t *testing.T) {
 			}
 			for i, p := range tt.polls {
 				now = i
-				cluster = answers{p.answer}
+				cluster.next = p.answer
 				record := slog.NewRecord(time.Time{}.Add(p.at), slog.LevelInfo, "job polled", 0)
 				record.AddAttrs(slog.String("jobId", p.job), slog.Int64("delaySeconds", 60))
 				if _, err := r.Describe(t.Context(), token, milvus.Ref{ID: p.job}); err != nil {

@@ -56,6 +56,8 @@ func (t staticToken) Token(context.Context, time.Time) (string, error) { return 
 // cluster is the API that the poller asks.
 type cluster interface {
 	Describe(ctx context.Context, token string, job milvus.Ref) (milvus.Job, error)
+	List(ctx context.Context, token string, of milvus.Collection) (milvus.List, error)
+	Start(ctx context.Context, token string, of milvus.Collection) (string, error)
 }
 
 // newStack returns a stack as configured that asks the cluster with the token.
@@ -65,7 +67,7 @@ func newStack(c config.Config, token string, asked cluster, log slog.Handler) *s
 	s.queues.Create(deadLetterQueue, embedded.QueueConfig{})
 	s.queues.Create(jobQueue, embedded.QueueConfig{VisibilityTimeout: visibility, MaxReceiveCount: receives, DeadLetterURL: deadLetterQueue})
 	p := c.Poller()
-	p.Cluster, p.Tokens = asked, staticToken(token)
+	p.Cluster, p.Refreshes, p.Tokens = asked, asked, staticToken(token)
 	p.SQS, p.EventBridge = s.queues, s.bus
 	p.Limiter = limiter.New(c.DescribeRateLimit)
 	p.Log = slog.New(log)

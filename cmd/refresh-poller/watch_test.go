@@ -128,7 +128,7 @@ func TestAWatchThatGetsNowhereSaysWhatToCheckIfItIsToKeepTrying(t *testing.T) {
 		},
 		"a gateway": {
 			answer(502, "<html>"),
-			"unavailable           next 2s      the answer is not the API's JSON (HTTP 502)", "check that --endpoint is",
+			"unavailable           next 5s      the answer is not the API's JSON (HTTP 502)", "check that --endpoint is",
 		},
 	}
 	for name, tt := range tests {

@@ -39,7 +39,7 @@ func wire(ctx context.Context) (any, error) {
 	p := c.Poller()
 	cluster, tokens := c.Cluster(), secret.NewReader(secretsmanager.NewFromConfig(aws), c.ClusterTokenSecretArn)
 	tokens.Trusting = cluster.Trust
-	p.Cluster, p.Tokens = cluster, tokens
+	p.Cluster, p.Refreshes, p.Tokens = cluster, cluster, tokens
 	p.SQS = sqs.NewFromConfig(aws)
 	p.EventBridge = eventbridge.NewFromConfig(aws)
 	p.Limiter = c.Limiter()

@@ -32,9 +32,10 @@ type Config struct {
 	JobQueueUrl           string         `env:"JOB_QUEUE_URL"`
 	DeadLetterQueueUrl    string         `env:"DEAD_LETTER_QUEUE_URL"`
 	JobKind               milvus.JobKind `env:"JOB_KIND" envDefault:"external_collection"`
+	StartRefreshes        bool           `env:"START_REFRESHES" envDefault:"false"`
 	EventBusName          string         `env:"EVENT_BUS_NAME"`
 	EventSource           string         `env:"EVENT_SOURCE" envDefault:"refresh-poller"`
-	MinPollDelaySeconds   int            `env:"MIN_POLL_DELAY_SECONDS" envDefault:"5"`
+	MinPollDelaySeconds   int            `env:"MIN_POLL_DELAY_SECONDS" envDefault:"2"`
 	MaxPollDelaySeconds   int            `env:"MAX_POLL_DELAY_SECONDS" envDefault:"300"`
 	WatchDeadlineSeconds  int            `env:"WATCH_DEADLINE_SECONDS" envDefault:"86400"`
 	NotFoundGraceSeconds  int            `env:"NOT_FOUND_GRACE_SECONDS" envDefault:"120"`
@@ -86,6 +87,10 @@ func (c *Config) checkTexts(environ map[string]string) map[string]string {
 	check("JobQueueUrl", c.JobQueueUrl != "", "must be the URL of the queue")
 	check("DeadLetterQueueUrl", c.DeadLetterQueueUrl != "", "must be the URL of the dead-letter queue")
 	check("JobKind", c.JobKind.Known(), "must be one of "+milvus.KindNames())
+	check("StartRefreshes", oneOf(environ["START_REFRESHES"], "true", "false"), "must be true or false")
+	if c.StartRefreshes && c.JobKind == "cloud" {
+		faults["StartRefreshes"] = "must be false where JobKind is cloud: the control plane starts no refreshes"
+	}
 	check("EventBusName", c.EventBusName != "", "must be the name of an event bus")
 	check("EventSource", c.EventSource != "" && !strings.HasPrefix(c.EventSource, "aws."), `must not be empty or start with "aws."`)
 	// strconv and slog take more words than the template: T, debug, INFO+2.
@@ -168,8 +173,8 @@ func sentences(faults map[string]string) (all []error) {
 	return all
 }
 
-// Poller returns a poller of the configured stack. Its Cluster, Tokens, SQS,
-// EventBridge, Limiter, Log and Metrics are still to be set.
+// Poller returns a poller of the configured stack. Its Cluster, Refreshes,
+// Tokens, SQS, EventBridge, Limiter, Log and Metrics are still to be set.
 func (c Config) Poller() *poller.Poller {
 	return &poller.Poller{
 		Settings:           c.Settings(),
@@ -195,6 +200,7 @@ func (c Config) Settings() poller.Settings {
 		MaxDelay:        time.Duration(c.MaxPollDelaySeconds) * time.Second,
 		Deadline:        time.Duration(c.WatchDeadlineSeconds) * time.Second,
 		Grace:           time.Duration(c.NotFoundGraceSeconds) * time.Second,
+		StartRefreshes:  c.StartRefreshes,
 		PublishProgress: c.PublishProgress,
 		ClusterEndpoint: c.ClusterEndpoint,
 	}

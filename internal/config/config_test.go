@@ -56,7 +56,7 @@ func TestWhatIsNotSetHasTheTemplatesDefault(t *testing.T) {
 		JobKind:               milvus.ExternalCollection,
 		EventBusName:          "refreshes",
 		EventSource:           "refresh-poller",
-		MinPollDelaySeconds:   5,
+		MinPollDelaySeconds:   2,
 		MaxPollDelaySeconds:   300,
 		WatchDeadlineSeconds:  86400,
 		NotFoundGraceSeconds:  120,
@@ -68,7 +68,7 @@ func TestWhatIsNotSetHasTheTemplatesDefault(t *testing.T) {
 	}
 	empty := map[string]string{}
 	for _, name := range []string{
-		"JOB_KIND", "EVENT_SOURCE", "MIN_POLL_DELAY_SECONDS", "MAX_POLL_DELAY_SECONDS", "WATCH_DEADLINE_SECONDS",
+		"JOB_KIND", "START_REFRESHES", "EVENT_SOURCE", "MIN_POLL_DELAY_SECONDS", "MAX_POLL_DELAY_SECONDS", "WATCH_DEADLINE_SECONDS",
 		"NOT_FOUND_GRACE_SECONDS", "DESCRIBE_RATE_LIMIT", "MAXIMUM_CONCURRENCY", "PUBLISH_PROGRESS", "LOG_LEVEL",
 	} {
 		empty[name] = ""
@@ -85,7 +85,8 @@ func TestWhatIsNotSetHasTheTemplatesDefault(t *testing.T) {
 func TestEveryParameterIsRead(t *testing.T) {
 	got := load(t, map[string]string{
 		"CLUSTER_ENDPOINT":        "https://milvus.example.org/",
-		"JOB_KIND":                "cloud",
+		"JOB_KIND":                "import",
+		"START_REFRESHES":         "true",
 		"EVENT_SOURCE":            "books",
 		"MIN_POLL_DELAY_SECONDS":  "10",
 		"MAX_POLL_DELAY_SECONDS":  "20",
@@ -98,7 +99,8 @@ func TestEveryParameterIsRead(t *testing.T) {
 	})
 	want := load(t, nil)
 	want.ClusterEndpoint = "https://milvus.example.org"
-	want.JobKind = "cloud"
+	want.JobKind = "import"
+	want.StartRefreshes = true
 	want.EventSource = "books"
 	want.MinPollDelaySeconds = 10
 	want.MaxPollDelaySeconds = 20
@@ -189,7 +191,7 @@ func TestEveryFaultIsASentenceInTheTemplatesWords(t *testing.T) {
 		"a minimum over int32":             {"MIN_POLL_DELAY_SECONDS", "4294967301", "MinPollDelaySeconds must be 1 to 900"},
 		"a maximum of 0":                   {"MAX_POLL_DELAY_SECONDS", "0", "MaxPollDelaySeconds must be 1 to 900"},
 		"a maximum above 900":              {"MAX_POLL_DELAY_SECONDS", "901", "MaxPollDelaySeconds must be 1 to 900"},
-		"a maximum below the minimum":      {"MAX_POLL_DELAY_SECONDS", "4", "MaxPollDelaySeconds must not be below MinPollDelaySeconds"},
+		"a maximum below the minimum":      {"MAX_POLL_DELAY_SECONDS", "1", "MaxPollDelaySeconds must not be below MinPollDelaySeconds"},
 		"a deadline of 0":                  {"WATCH_DEADLINE_SECONDS", "0", "WatchDeadlineSeconds must be 1 to 1209600"},
 		"a deadline over 14 days":          {"WATCH_DEADLINE_SECONDS", "1209601", "WatchDeadlineSeconds must be 1 to 1209600"},
 		"a deadline in words":              {"WATCH_DEADLINE_SECONDS", "a day", "WatchDeadlineSeconds must be a whole number"},
@@ -204,6 +206,7 @@ func TestEveryFaultIsASentenceInTheTemplatesWords(t *testing.T) {
 		"a concurrency of 1":               {"MAXIMUM_CONCURRENCY", "1", "MaximumConcurrency must be 2 to 1000"},
 		"a concurrency above 1000":         {"MAXIMUM_CONCURRENCY", "1001", "MaximumConcurrency must be 2 to 1000"},
 		"progress in other words":          {"PUBLISH_PROGRESS", "yes", "PublishProgress must be true or false"},
+		"starts in other words":            {"START_REFRESHES", "yes", "StartRefreshes must be true or false"},
 		"a level that there isn't":         {"LOG_LEVEL", "TRACE", badLevel},
 		"progress as a letter":             {"PUBLISH_PROGRESS", "T", "PublishProgress must be true or false"},
 		"progress as a number":             {"PUBLISH_PROGRESS", "1", "PublishProgress must be true or false"},
@@ -224,6 +227,13 @@ func TestEveryFaultIsASentenceInTheTemplatesWords(t *testing.T) {
 	}
 }
 
+func TestTheControlPlaneStartsNoRefreshes(t *testing.T) {
+	_, err := Load(with(map[string]string{"START_REFRESHES": "true", "JOB_KIND": "cloud"}))
+	if err == nil || err.Error() != "StartRefreshes must be false where JobKind is cloud: the control plane starts no refreshes" {
+		t.Error(err)
+	}
+}
+
 func TestAMinimumThatIsWrongIsTheOnlyFault(t *testing.T) {
 	for _, minimum := range []string{"901", "many"} {
 		_, err := Load(with(map[string]string{"MIN_POLL_DELAY_SECONDS": minimum}))
@@ -237,7 +247,7 @@ func TestAllFaultsAreReportedAtOnceWithoutAnyValue(t *testing.T) {
 	const password = "hunter2"
 	environ := map[string]string{"EVENT_BUS_NAME": "", "STACK_NAME": "", "JOB_QUEUE_URL": "", "DEAD_LETTER_QUEUE_URL": "", "EVENT_SOURCE": "aws." + password}
 	for _, name := range []string{
-		"CLUSTER_ENDPOINT", "CLUSTER_TOKEN_SECRET_ARN", "JOB_KIND", "MIN_POLL_DELAY_SECONDS", "MAX_POLL_DELAY_SECONDS",
+		"CLUSTER_ENDPOINT", "CLUSTER_TOKEN_SECRET_ARN", "JOB_KIND", "START_REFRESHES", "MIN_POLL_DELAY_SECONDS", "MAX_POLL_DELAY_SECONDS",
 		"WATCH_DEADLINE_SECONDS", "NOT_FOUND_GRACE_SECONDS", "DESCRIBE_RATE_LIMIT", "MAXIMUM_CONCURRENCY",
 		"PUBLISH_PROGRESS", "LOG_LEVEL",
 	} {
@@ -253,6 +263,7 @@ func TestAllFaultsAreReportedAtOnceWithoutAnyValue(t *testing.T) {
 		"JobQueueUrl must be the URL of the queue",
 		"DeadLetterQueueUrl must be the URL of the dead-letter queue",
 		badKind,
+		"StartRefreshes must be true or false",
 		"EventBusName must be the name of an event bus",
 		badSource,
 		"MinPollDelaySeconds must be a whole number",
@@ -285,7 +296,7 @@ func TestAWrongNumberIsMendedToTheNearestRightOne(t *testing.T) {
 	}{
 		"a maximum below the minimum":     {variables{minimum: "600"}, variables{minimum: "600", maximum: "600"}, "MaxPollDelaySeconds must not be below MinPollDelaySeconds"},
 		"a minimum above all maxima":      {variables{minimum: "901"}, variables{minimum: "900", maximum: "900"}, "MinPollDelaySeconds must be 1 to 900"},
-		"a maximum below all minima":      {variables{maximum: "0"}, variables{maximum: "5"}, "MaxPollDelaySeconds must be 1 to 900"},
+		"a maximum below all minima":      {variables{maximum: "0"}, variables{maximum: "2"}, "MaxPollDelaySeconds must be 1 to 900"},
 		"a fraction":                      {variables{minimum: "7.5"}, variables{minimum: "8"}, "MinPollDelaySeconds must be a whole number"},
 		"a fraction next to no right one": {variables{minimum: "0.4"}, variables{minimum: "1"}, "MinPollDelaySeconds must be a whole number"},
 		"no number":                       {variables{deadline: "a day"}, nil, "WatchDeadlineSeconds must be a whole number"},
@@ -324,12 +335,13 @@ func TestWhatIsNoNumberStopsTheFunction(t *testing.T) {
 }
 
 func TestSettingsAreDurations(t *testing.T) {
-	got := load(t, map[string]string{"PUBLISH_PROGRESS": "true"}).Settings()
+	got := load(t, map[string]string{"PUBLISH_PROGRESS": "true", "START_REFRESHES": "true"}).Settings()
 	want := poller.Settings{
-		MinDelay:        5 * time.Second,
+		MinDelay:        2 * time.Second,
 		MaxDelay:        5 * time.Minute,
 		Deadline:        24 * time.Hour,
 		Grace:           2 * time.Minute,
+		StartRefreshes:  true,
 		PublishProgress: true,
 		ClusterEndpoint: endpoint,
 	}

@@ -3,6 +3,7 @@
 package event
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -23,6 +24,9 @@ const (
 	// StateExpired: no terminal state before the watch's deadline.
 	StateExpired                = "WatchExpired"
 	Expired      milvus.Outcome = "expired"
+	// StateNotStarted: the refresh that was asked for never started. There is no job.
+	StateNotStarted                = "RefreshNotStarted"
+	NotStarted      milvus.Outcome = "notStarted"
 )
 
 const version = "1"
@@ -34,13 +38,14 @@ type Detail struct {
 	ID   string         `json:"id"`
 	Kind milvus.JobKind `json:"kind"`
 	// JobID is a string, because EventBridge matches numbers as float64.
-	JobID    string `json:"jobId"`
+	JobID    string `json:"jobId,omitempty"`
 	State    string `json:"state"`
 	Terminal bool   `json:"terminal"`
 	// Outcome is what the end means; empty without one.
 	Outcome         milvus.Outcome  `json:"outcome,omitempty"`
 	JobType         string          `json:"jobType,omitempty"`
 	CollectionName  string          `json:"collectionName,omitempty"`
+	DBName          string          `json:"dbName,omitempty"`
 	Progress        *int            `json:"progress,omitempty"`
 	Reason          string          `json:"reason,omitempty"`
 	ExternalSource  string          `json:"externalSource,omitempty"`
@@ -66,6 +71,8 @@ type Watch struct {
 	// DetectionLagMs is from the job's end, if that is credible, to the event, by
 	// two clocks; 0 where the cluster's is ahead.
 	DetectionLagMs *int64 `json:"detectionLagMs,omitempty"`
+	// Joined says that another had started the refresh that the message asked for.
+	Joined bool `json:"joined,omitempty"`
 }
 
 // New returns the detail about a job that has come to state, as the watch m
@@ -77,12 +84,13 @@ func New(m watch.Message, job milvus.Job, state string, outcome milvus.Outcome, 
 		Version:         version,
 		ID:              id(m, state, terminal),
 		Kind:            m.Kind,
-		JobID:           m.JobID,
+		JobID:           m.Ref().ID,
 		State:           state,
 		Terminal:        terminal,
 		Outcome:         outcome,
 		JobType:         job.Type,
-		CollectionName:  job.CollectionName,
+		CollectionName:  cmp.Or(job.CollectionName, m.Refresh.Name),
+		DBName:          m.Refresh.Database,
 		Progress:        job.Progress,
 		Reason:          job.Reason,
 		ExternalSource:  job.ExternalSource,
@@ -91,7 +99,7 @@ func New(m watch.Message, job milvus.Job, state string, outcome milvus.Outcome, 
 		ClusterEndpoint: endpoint,
 		StartTime:       timestamp(job.StartTime),
 		EndTime:         timestamp(job.EndTime),
-		Watch:           Watch{ID: m.Watch.ID, Since: timestamp(m.Watch.Since), Polls: m.Watch.Polls},
+		Watch:           Watch{ID: m.Watch.ID, Since: timestamp(m.Watch.Since), Polls: m.Watch.Polls, Joined: m.Watch.Joined},
 		Context:         m.Context,
 		Time:            now,
 	}
@@ -127,7 +135,7 @@ func credible(end, since, now time.Time) bool {
 // watch once; before that, a job that falls back may pass the same progress
 // again.
 func id(m watch.Message, state string, terminal bool) string {
-	parts := fmt.Sprintf("%s\x00%s\x00%s", m.Watch.ID, m.JobID, state)
+	parts := fmt.Sprintf("%s\x00%s\x00%s", m.Watch.ID, m.Ref().ID, state)
 	if !terminal {
 		progress := "unknown"
 		if p := m.Watch.Job.Progress; p != nil {

@@ -37,16 +37,16 @@ func OriginOf(m watch.Message) Origin {
 	return sha256.Sum256([]byte(m.Body()))
 }
 
-// Sent takes down that a message of the watch is in the queue: those with fewer
-// polls are behind it.
-func (l *Ledger) Sent(watch Origin, polls int) {
+// Sent takes down that a message of the watch is in the queue: those of
+// earlier turns are behind it.
+func (l *Ledger) Sent(watch Origin, turn int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	polls = max(polls, l.young[watch], l.old[watch])
+	turn = max(turn, l.young[watch], l.old[watch])
 	if _, known := l.young[watch]; l.young == nil || !known && len(l.young) == generation {
 		l.young, l.old = make(map[Origin]int), l.young
 	}
-	l.young[watch] = polls
+	l.young[watch] = turn
 }
 
 // Ended takes down that the terminal event of the watch is out: all its messages
@@ -54,10 +54,10 @@ func (l *Ledger) Sent(watch Origin, polls int) {
 func (l *Ledger) Ended(watch Origin) { l.Sent(watch, math.MaxInt) }
 
 // Behind reports whether the watch is known to go on, or to have ended, without
-// a message of so many polls. Of all messages of a watch, the one with the most
-// is not behind until the watch has ended: dropping the others loses nothing.
-func (l *Ledger) Behind(watch Origin, polls int) bool {
+// a message of that turn. Of all messages of a watch, the one of the last turn is
+// not behind until the watch has ended: dropping the others loses nothing.
+func (l *Ledger) Behind(watch Origin, turn int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return polls < max(l.young[watch], l.old[watch])
+	return turn < max(l.young[watch], l.old[watch])
 }

@@ -59,6 +59,9 @@ const (
 	FailedItems Name = "FailedItems"
 )
 
+// RefreshesStarted counts the refreshes that the cluster has started on request.
+const RefreshesStarted Name = "RefreshesStarted"
+
 // The events that the bus has taken: the ends of refreshes, and those that are the
 // poller's own, by their state, as before there were other kinds; other ends by
 // their outcome; and those of PublishProgress together, since a newer server may
@@ -72,7 +75,9 @@ const (
 	EventsAwaitingCommit   Name = "EventsAwaitingCommit"
 	EventsJobNotFound      Name = "EventsJobNotFound"
 	EventsWatchExpired     Name = "EventsWatchExpired"
-	EventsProgress         Name = "EventsProgress"
+	// EventsRefreshNotStarted has no job.
+	EventsRefreshNotStarted Name = "EventsRefreshNotStarted"
+	EventsProgress          Name = "EventsProgress"
 )
 
 // One value for each terminal event that knows it.
@@ -120,6 +125,7 @@ var Definitions = [...]Definition{
 	{Name: Rejected, Unit: Count},
 	{Name: Dropped, Unit: Count},
 	{Name: FailedItems, Unit: Count},
+	{Name: RefreshesStarted, Unit: Count},
 	{Name: EventsRefreshCompleted, Unit: Count},
 	{Name: EventsRefreshFailed, Unit: Count},
 	{Name: EventsSucceeded, Unit: Count},
@@ -128,6 +134,7 @@ var Definitions = [...]Definition{
 	{Name: EventsAwaitingCommit, Unit: Count},
 	{Name: EventsJobNotFound, Unit: Count},
 	{Name: EventsWatchExpired, Unit: Count},
+	{Name: EventsRefreshNotStarted, Unit: Count},
 	{Name: EventsProgress, Unit: Count},
 	{Name: DetectionLag, Unit: Milliseconds},
 	{Name: JobDuration, Unit: Milliseconds},
@@ -157,6 +164,7 @@ var ends = map[string]Name{
 	"RefreshFailed":               EventsRefreshFailed,
 	event.StateNotFound:           EventsJobNotFound,
 	event.StateExpired:            EventsWatchExpired,
+	event.StateNotStarted:         EventsRefreshNotStarted,
 	string(milvus.Succeeded):      EventsSucceeded,
 	string(milvus.Failed):         EventsFailed,
 	string(milvus.Canceled):       EventsCanceled,

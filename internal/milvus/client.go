@@ -1,5 +1,6 @@
-// Package milvus asks a Milvus or Zilliz Cloud cluster about one job, and sorts
-// whatever comes back: into a Job, or into an Error of one of a few kinds.
+// Package milvus asks a Milvus or Zilliz Cloud cluster about one job, or to start a
+// refresh, and sorts whatever comes back: into a Job, a List or an id, or into an
+// Error of one of a few kinds.
 //
 // What to do about an answer, how often to ask and where the token comes from
 // are not decided here.
@@ -23,7 +24,7 @@ import (
 	"refresh-poller/internal/version"
 )
 
-// Timeout bounds one describe, from dialling to the last byte of the body.
+// Timeout bounds one request, from dialling to the last byte of the body.
 const Timeout = 10 * time.Second
 
 // maxBody is the largest answer read, in bytes. A real one has a few hundred.
@@ -33,8 +34,8 @@ const maxBody = 1 << 20
 // coding may come (RFC 9110, section 12.5.3).
 const identity = "identity"
 
-// Client describes jobs of one cluster. It is safe for concurrent use and keeps
-// its connections for the next describe; make one for the process.
+// Client sends the requests to one cluster. It is safe for concurrent use and keeps
+// its connections for the next request; make one for the process.
 type Client struct {
 	endpoint string
 	// Not an http.Client, which would follow redirects: the token is for the
@@ -97,13 +98,18 @@ func newTransport(connections int) *http.Transport {
 func (c *Client) Describe(ctx context.Context, token string, job Ref) (Job, error) {
 	trusted := c.trust.Load() // before the request takes a connection: see Trust
 	found, err := c.describe(ctx, token, job)
+	return trusted.hideIn(found), c.under(trusted, err)
+}
+
+// under returns the error of a request that began under that trust.
+func (c *Client) under(trusted *trust, err error) error {
 	if failure, ok := err.(*Error); ok {
 		failure.Message = trusted.hide(failure.Message)
 		if failure.Distrust != "" {
 			failure.Outdated = func() bool { return c.trust.Load() != trusted }
 		}
 	}
-	return trusted.hideIn(found), err
+	return err
 }
 
 func (c *Client) describe(ctx context.Context, token string, job Ref) (Job, error) {
@@ -113,22 +119,48 @@ func (c *Client) describe(ctx context.Context, token string, job Ref) (Job, erro
 	if err != nil {
 		return Job{}, newError(Misconfigured, 0, nil, shown(err, token))
 	}
+	r, failure := c.send(req, token, false)
+	if failure != nil {
+		failure.Stale = failure.Stale && ctx.Err() == nil
+		return Job{}, failure
+	}
+	return read(r.status, r.header, r.body, job, token)
+}
+
+// reply is an answer that was read, of which no more than maxBody bytes are kept.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	// cut says that there was more of it.
+	cut bool
+	// took is from before the request to the answer's header.
+	took time.Duration
+}
+
+// send sends the request; cut allows an answer that is larger than maxBody.
+func (c *Client) send(req *http.Request, token string, cut bool) (reply, *Error) {
+	start := time.Now()
 	res, kept, err := c.connections.RoundTrip(req)
 	if err != nil {
 		distrust := c.distrust(err)
 		failure := newError(distrust.kind(), 0, nil, "no answer: "+shown(err, token))
-		failure.Stale = kept && ctx.Err() == nil
+		failure.Stale = kept
 		failure.Distrust = distrust
-		return Job{}, failure
+		return reply{}, failure
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
-	if kind, fault := unreadable(res, body, err, token); fault != "" {
-		failure := newError(kind, res.StatusCode, res.Header, fault)
-		failure.Stale = err != nil && kept && ctx.Err() == nil
-		return Job{}, failure
+	r := reply{status: res.StatusCode, header: res.Header, took: time.Since(start)}
+	r.body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	if r.cut = cut && len(r.body) > maxBody; r.cut {
+		r.body = r.body[:maxBody]
 	}
-	return read(res.StatusCode, res.Header, body, job, token)
+	if kind, fault := unreadable(res, r.body, err, token); fault != "" {
+		failure := newError(kind, res.StatusCode, res.Header, fault)
+		failure.Stale = err != nil && kept
+		return reply{}, failure
+	}
+	return r, nil
 }
 
 // unreadable says why the body of an answer can't be read, if it can't. The status
@@ -153,7 +185,7 @@ func unreadable(res *http.Response, body []byte, err error, token string) (kind 
 var errRef = errors.New("no such job can be asked for: the id is none of its kind's")
 
 func (c *Client) request(ctx context.Context, token string, job Ref) (*http.Request, error) {
-	if !job.valid() {
+	if !job.Valid() {
 		return nil, errRef
 	}
 	kind := job.Kind.row()
@@ -166,7 +198,11 @@ func (c *Client) request(ctx context.Context, token string, job Ref) (*http.Requ
 		// (transferWriter.probeRequestBody), or over HTTP/2 ends the stream.
 		body = io.NopCloser(strings.NewReader(""))
 	}
-	req, err := http.NewRequestWithContext(ctx, kind.method, url, body)
+	return newRequest(ctx, kind.method, url, body, token)
+}
+
+func newRequest(ctx context.Context, method, url string, body io.Reader, token string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return nil, err
 	}

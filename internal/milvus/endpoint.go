@@ -11,10 +11,11 @@ import (
 
 var errEndpoint = errors.New("must be an https URL of scheme, host and, if need be, port only, such as https://in01-0123456789abcde.aws-us-west-2.vectordb.zillizcloud.com:19530 (http is for localhost, 127.0.0.1, addresses of RFC 1918, names in .internal or .local, and internal-*.elb.amazonaws.com)")
 
-// privateName matches what can be the name of no host of the internet. Its DNS
-// has no .internal (ICANN's board, 29 July 2024) and no .local (RFC 6762), and no
-// public load balancer may be named internal-… (Elastic Load Balancing API
-// Reference, CreateLoadBalancer). In China their names end in .cn.
+// privateName matches names that show that a host is not on the internet. Its DNS
+// has no .internal (ICANN's board, 29 July 2024) and no .local (RFC 6762), and a
+// public Application Load Balancer can't be named internal-… (Elastic Load Balancing
+// API Reference, CreateLoadBalancer). A Classic one can, but by its owner only. In
+// China their names end in .cn.
 var privateName = regexp.MustCompile(`^(localhost|[A-Za-z0-9][A-Za-z0-9._-]*\.(internal|local)|internal-[A-Za-z0-9-]+(\.[a-z0-9-]+)?\.elb\.amazonaws\.com(\.cn)?)$`)
 
 // Endpoint returns raw in the form that Client takes: scheme, host and, where

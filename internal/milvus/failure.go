@@ -32,9 +32,13 @@ const (
 	// Misconfigured means a wrong endpoint or request, or a certificate of the cluster's
 	// that is not trusted: an operator has to act.
 	Misconfigured ErrorKind = "misconfigured"
+	// Busy means that no refresh was started because one runs; see Error.JobID.
+	Busy ErrorKind = "busy"
+	// Impossible means that no such refresh will ever start.
+	Impossible ErrorKind = "impossible"
 )
 
-// Error is a describe that brought no job.
+// Error is a request that did not bring what was asked for.
 type Error struct {
 	Kind ErrorKind
 	// Status is the HTTP status; 0 without an answer.
@@ -56,6 +60,10 @@ type Error struct {
 	// Outdated is there with a Distrust: whether the client has been given another
 	// trust since the describe began.
 	Outdated func() bool
+	// Unsure says of a start that it may have had an effect all the same.
+	Unsure bool
+	// JobID is the job that Busy is about, where the cluster names it.
+	JobID string
 }
 
 // newError returns an error with a message in which no credential is: one of ours, in
@@ -103,7 +111,8 @@ func (e *Error) Error() string {
 }
 
 // kindOf sorts a failed answer: by the API's code where that says something
-// (most failures are HTTP 200), else by the HTTP status.
+// (most failures are HTTP 200), else by the HTTP status. Without a kind nothing is
+// NotFound.
 //
 // Codes: milvus-io/milvus, pkg/util/merr/errors.go; 80001 and 21119: Zilliz
 // Cloud's proxy. 1, 2, 10000 and 10001 (not ready, unavailable, cancelled, timed
@@ -117,7 +126,7 @@ func kindOf(status int, a answer, kind *row, id string) ErrorKind {
 	case 1801, 1802: // request not JSON, a parameter missing
 		return Misconfigured
 	}
-	if kind.isMissing(status, a.Code.value, a.Message, id) {
+	if kind != nil && kind.isMissing(status, a.Code.value, a.Message, id) {
 		return NotFound
 	}
 	return kindOfStatus(status)

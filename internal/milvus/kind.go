@@ -203,10 +203,10 @@ func (r *row) inBody(id string) string {
 	return strconv.Quote(id)
 }
 
-// valid reports whether there is such a kind, and the id is one of it.
-func (r Ref) valid() bool {
+// Valid reports whether there is such a kind, and the id is one of it.
+func (r Ref) Valid() bool {
 	n, err := strconv.ParseInt(r.ID, 10, 64)
-	return err == nil && n > 0 && r.Kind.Int64IDs() || r.Kind.TextID(r.ID)
+	return err == nil && n > 0 && strconv.FormatInt(n, 10) == r.ID && r.Kind.Int64IDs() || r.Kind.TextID(r.ID)
 }
 
 // isMissing reports whether a failed answer says that the cluster knows no such

@@ -187,7 +187,7 @@ func TestAnIDThatIsNoneOfItsKindsIsNotAskedFor(t *testing.T) {
 		}
 	}
 	for _, ref := range []Ref{{"cloud", strings.Repeat("a", 128)}, {ExternalCollection, "job-" + strings.Repeat("a", 64)}} {
-		if !ref.valid() {
+		if !ref.Valid() {
 			t.Errorf("%+v is an id", ref)
 		}
 	}

@@ -154,12 +154,20 @@ func TestNothingHoldsThePrivateKey(t *testing.T) {
 	pair := clients.Issue(t, time.Now().Add(time.Hour))
 	lines := strings.Split(pair.Key, "\n")
 	body := `{"code": 0, "data": {"jobId": ` + refresh(exactID).ID + `, "state": "` + lines[1] + `", "collectionName": "` + lines[1] + `", "externalSource": "` + strings.ReplaceAll(pair.Key, "\n", `\n`) + `", "reason": "` + strings.ReplaceAll(pair.Key, "\n", `\\n`) + `"}}`
-	for name, body := range map[string]string{"a job": body, "an error": `{"code": 1, "message": "` + lines[2] + " " + lines[1] + `"}`} {
+	tests := map[string]struct {
+		job  Ref
+		body string
+	}{
+		"a job":              {refresh(exactID), body},
+		"a job of the cloud": {Ref{"cloud", "job-1"}, `{"code": 0, "data": {"jobId": "job-1", "status": "IN_PROGRESS", "type": "` + lines[1] + `"}}`},
+		"an error":           {refresh(exactID), `{"code": 1, "message": "` + lines[2] + " " + lines[1] + `"}`},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := startCluster(t, answering(200, body))
+			c := startCluster(t, answering(200, tt.body))
 			certificate := pair.TLS(t)
 			c.Trust(Trust{Certificate: &certificate, PrivateKey: pair.Key})
-			job, err := c.Describe(t.Context(), apiKey, refresh(exactID))
+			job, err := c.Describe(t.Context(), apiKey, tt.job)
 			if found := leak.Find(show(job, err), pair.Key); found != nil || !strings.Contains(show(job, err), "***") {
 				t.Errorf("the key is in %s", show(job, err))
 			}

@@ -10,6 +10,12 @@ import (
 // after returns the state of a watch after an answer to a request made at asked.
 func after(m watch.Message, a Answer, asked, deadline time.Time) watch.State {
 	w := m.Watch
+	if m.AsksForRefresh() {
+		w.Turns = counted(w.Turns)
+	}
+	if a.Finding != nil {
+		w = found(w, *a.Finding)
+	}
 	if !a.NotReached {
 		w.Polls = counted(w.Polls)
 		if asked.Before(deadline) { // which may have been put off
@@ -25,8 +31,11 @@ func after(m watch.Message, a Answer, asked, deadline time.Time) watch.State {
 		w.NotFoundSince = first(w.NotFoundSince, asked)
 	case a.Failure != nil:
 		w.Failures, w.LastError = counted(w.Failures), a.Failure.Error()
+	case a.Finding != nil && !a.NotReached && !a.answered():
+		w.Failures, w.LastError = 0, ""
 	case a.answered():
 		w.Failures, w.LastError, w.NotFoundSince = 0, "", time.Time{}
+		w.Known = nil // there is a job that will be found
 		w = saw(m.Kind, w, a.Job, asked)
 	}
 	return w

@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"cmp"
 	"time"
 
 	"refresh-poller/internal/event"
@@ -18,6 +17,8 @@ type Settings struct {
 	Deadline time.Duration
 	// Grace is how long after a watch began a job may be unknown.
 	Grace time.Duration
+	// StartRefreshes lets messages start refreshes.
+	StartRefreshes bool
 	// PublishProgress asks for events before the terminal one.
 	PublishProgress bool
 	// ClusterEndpoint is named in every event.
@@ -41,10 +42,13 @@ type Answer struct {
 	Asked time.Time
 	// Took is how long each request was under way. Nothing is decided by it.
 	Took []time.Duration
+	// Finding is for a message that asks for a refresh and has no job yet. The Job, if
+	// there is one, is the one found.
+	Finding *Finding
 }
 
 // answered reports whether there is a Job.
-func (a Answer) answered() bool { return a.Failure == nil && !a.NotReached }
+func (a Answer) answered() bool { return a.Failure == nil && !a.NotReached && a.Job.State != "" }
 
 // ended reports whether there is a Job, which has ended.
 func (a Answer) ended() bool { return a.answered() && a.Job.Terminal() }
@@ -102,12 +106,15 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 	if asked.IsZero() {
 		asked = now
 	}
-	deadline := m.Watch.Since.Add(cmp.Or(m.Deadline, s.Deadline))
+	deadline := s.deadline(m)
 	overdue := !asked.Before(deadline)
 	next := m
 	next.Watch = after(m, a, asked, deadline)
 	w := next.Watch
-	moment := momentOf(s, m.Watch.Job, w, a, deadline, now)
+	moment := momentOf(s, m.Watch.Job, next, a, deadline, now)
+	if left := moment.Left(); left > 0 {
+		next.Watch.Job.EndsAt = now.Add(left)
+	}
 	goneFrom := goneFrom(s, w, overdue)
 	if !w.UnexplainedSince.IsZero() && (a.Failure == nil || !a.NotReached) {
 		moment.Min = max(apart, s.MinDelay)
@@ -118,6 +125,8 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 	case a.ended() && !a.Job.Unexplained:
 		return end(s, next, a.Job, a.Job.State, a.Job.Outcome, now)
 	case a.NotReached:
+	case a.failed(milvus.Impossible):
+		return end(s, next, notStarted(s, next, a), event.StateNotStarted, event.NotStarted, now)
 	case !w.UnexplainedSince.IsZero():
 		until := w.UnexplainedSince.Add(max(maxUnexplained, s.MinDelay))
 		if overdue || !asked.Before(until) {
@@ -126,14 +135,26 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 		if moment.RetryAfter == 0 {
 			moment.Until = min(moment.Until, until.Sub(now))
 		}
+	case a.failed(milvus.NotFound) && !asked.Before(goneFrom) && next.AsksForRefresh() && w.Job.State == "":
+		next.Watch = withoutJob(w)
+		moment.Until = s.MinDelay
 	case a.failed(milvus.NotFound) && !asked.Before(goneFrom):
 		return end(s, next, gone(next, asked), event.StateNotFound, event.NotFound, now)
 	case overdue && a.failed(milvus.Throttled) && asked.Before(w.OverdueSince.Add(maxThrottled)):
 		moment.Until = w.OverdueSince.Add(maxThrottled).Sub(now)
+	case overdue && next.Seeks():
+		return end(s, next, notStarted(s, next, a), event.StateNotStarted, event.NotStarted, now)
 	case overdue:
 		return end(s, next, expired(s, next, a), event.StateExpired, event.Expired, now)
 	case a.failed(milvus.NotFound):
 		moment.Until = min(moment.Until, goneFrom.Sub(now))
+	}
+	if f := a.Finding; f != nil && !f.Until.IsZero() {
+		left := max(f.Until.Sub(now), s.MinDelay)
+		moment.Until = min(moment.Until, left)
+		if f.Idle {
+			moment.Min = left
+		}
 	}
 	if !a.NotReached {
 		// What passed since the cluster was asked is to be polled after at once.
@@ -149,7 +170,7 @@ func Decide(s Settings, m watch.Message, a Answer, now time.Time) Decision {
 // goneFrom is when the cluster has to be asked, or later, for its word that it
 // knows no such job to be the end: the grace is over, and it has said so before.
 func goneFrom(s Settings, w watch.State, overdue bool) time.Time {
-	from := w.Since.Add(s.Grace)
+	from := began(w).Add(s.Grace)
 	if confirmed := w.NotFoundSince.Add(max(apart, s.MinDelay)); !overdue && confirmed.After(from) {
 		return confirmed
 	}
@@ -163,18 +184,24 @@ func whyOn(w watch.State, a Answer) string {
 		return "not reached: no time or no request was left for it"
 	case !w.UnexplainedSince.IsZero():
 		return "the job failed, and the cluster has not said why yet"
+	case a.Finding != nil:
+		return a.Finding.Reason
 	}
 	return ""
 }
 
-// momentOf is what the schedule has to know of a watch that is now w, and whose
-// job was last seen as before.
-func momentOf(s Settings, before watch.Sight, w watch.State, a Answer, deadline, now time.Time) schedule.Moment {
+// momentOf is what the schedule has to know of a message that is to go on as next,
+// and whose job was last seen as before.
+func momentOf(s Settings, before watch.Sight, next watch.Message, a Answer, deadline, now time.Time) schedule.Moment {
+	w := next.Watch
 	m := schedule.Moment{
 		WatchID: w.ID, Polls: w.Polls,
 		Min: s.MinDelay, Max: s.MaxDelay, Until: deadline.Sub(now),
-		Watched: now.Sub(w.Since), Progress: max(percent(w.Job), 0),
+		Watched: now.Sub(began(w)), Progress: max(percent(w.Job), 0),
 		RetryAfter: a.Held, Pace: s.Pace,
+	}
+	if !next.Seeks() {
+		m.Expected = next.Expected
 	}
 	if !w.Job.StartTime.IsZero() {
 		m.Running = now.Sub(w.Job.StartTime)
@@ -186,6 +213,9 @@ func momentOf(s Settings, before watch.Sight, w watch.State, a Answer, deadline,
 		m.Slow = a.failed(milvus.Refused) || a.failed(milvus.Misconfigured)
 	case a.answered():
 		m.Gained, m.Within = gained(before, w.Job)
+		if !before.EndsAt.IsZero() {
+			m.Ends = before.EndsAt.Sub(now)
+		}
 	}
 	return m
 }

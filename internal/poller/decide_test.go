@@ -106,8 +106,8 @@ func TestDecide(t *testing.T) {
 		"a job in progress goes on":                    {message(0, 0), running, 0, Reenqueue, 5 * time.Second, ""},
 		"a pending job goes on":                        {message(0, 0), pending, 0, Reenqueue, 5 * time.Second, ""},
 		"an unknown state goes on":                     {message(0, 0), Answer{Job: milvus.Job{State: "RefreshPaused"}}, 0, Reenqueue, 5 * time.Second, ""},
-		"the delay grows":                              {message(3, 0), running, time.Minute, Reenqueue, 19 * time.Second, ""},
-		"and grows":                                    {message(20, 0), running, time.Hour, Reenqueue, 133 * time.Second, ""},
+		"the delay grows":                              {message(3, 0), running, time.Minute, Reenqueue, 12 * time.Second, ""},
+		"and grows":                                    {message(20, 0), running, time.Hour, Reenqueue, 156 * time.Second, ""},
 
 		"not found at first is not yet":                       {message(0, 0), fault(milvus.NotFound), 0, Reenqueue, 5 * time.Second, ""},
 		"not found is asked again at the end of the grace":    {message(9, 0), fault(milvus.NotFound), 100 * time.Second, Reenqueue, 20 * time.Second, ""},
@@ -120,7 +120,7 @@ func TestDecide(t *testing.T) {
 		"not found after deadline and grace is not found":     {message(9, 0), fault(milvus.NotFound), 25 * time.Hour, Publish, 0, "JobNotFound"},
 		"not found at a deadline within the grace expires":    {shortWatch, fault(milvus.NotFound), time.Minute, Publish, 0, "WatchExpired"},
 		"not found near a deadline within the grace":          {shortWatch, fault(milvus.NotFound), 50 * time.Second, Reenqueue, 10 * time.Second, ""},
-		"the end of the grace does not concern a found job":   {message(9, 0), running, 110 * time.Second, Reenqueue, 24 * time.Second, ""},
+		"the end of the grace does not concern a found job":   {message(9, 0), running, 110 * time.Second, Reenqueue, 21 * time.Second, ""},
 		"the message's deadline is stronger than the stack's": {shortWatch, running, time.Minute, Publish, 0, "WatchExpired"},
 
 		"the last poll falls on the deadline":       {message(50, 0), running, 24*time.Hour - 100*time.Second, Reenqueue, 100 * time.Second, ""},
@@ -133,7 +133,7 @@ func TestDecide(t *testing.T) {
 		"temporary backs off":                   {message(0, 0), fault(milvus.Temporary), 0, Reenqueue, 10 * time.Second, ""},
 		"temporary backs off further":           {message(1, 3), fault(milvus.Temporary), time.Minute, Reenqueue, 74 * time.Second, ""},
 		"temporary backs off to the maximum":    {message(1, 99), fault(milvus.Temporary), time.Hour, Reenqueue, 275 * time.Second, ""},
-		"an answer returns to the schedule":     {message(1, 9), running, time.Minute, Reenqueue, 18 * time.Second, ""},
+		"an answer returns to the schedule":     {message(1, 9), running, time.Minute, Reenqueue, 11 * time.Second, ""},
 		"refused polls slowly":                  {message(0, 0), fault(milvus.Refused), 0, Reenqueue, 300 * time.Second, ""},
 		"misconfigured polls slowly":            {message(0, 0), fault(milvus.Misconfigured), 0, Reenqueue, 300 * time.Second, ""},
 		"throttled slows down":                  {message(0, 0), throttled(0), 0, Reenqueue, 10 * time.Second, ""},
@@ -147,7 +147,7 @@ func TestDecide(t *testing.T) {
 		"another failure for long does end":     {overdue(9, 25*time.Hour), fault(milvus.Temporary), 25*time.Hour + time.Second, Publish, 0, "WatchExpired"},
 
 		"not reached goes on":                              {message(0, 0), Answer{NotReached: true}, 0, Reenqueue, 5 * time.Second, ""},
-		"not reached keeps its place in the schedule":      {message(4, 0), Answer{NotReached: true}, time.Minute, Reenqueue, 24 * time.Second, ""},
+		"not reached keeps its place in the schedule":      {message(4, 0), Answer{NotReached: true}, time.Minute, Reenqueue, 31 * time.Second, ""},
 		"not reached waits until the cluster may be asked": {message(0, 0), Answer{NotReached: true, Held: 30 * time.Second}, 0, Reenqueue, 30 * time.Second, ""},
 		"not reached does not end at the deadline":         {message(0, 0), Answer{NotReached: true}, 24 * time.Hour, Reenqueue, 288 * time.Second, ""},
 		"not reached does not end, however late":           {message(0, 0), Answer{NotReached: true}, 14 * 24 * time.Hour, Reenqueue, 288 * time.Second, ""},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/watch"
 )
 
 // defaultTimeout stands in for a deadline that ctx doesn't have.
@@ -31,15 +32,29 @@ func newBudget(ctx context.Context, now time.Time) budget {
 	}
 }
 
-// describe asks about every job of the batch at once, and about none twice.
+// subject is what a message is about: a job, or a collection whose refresh it asks
+// for and that has none yet.
+type subject struct {
+	job     milvus.Ref
+	refresh milvus.Collection
+}
+
+func subjectOf(m watch.Message) subject {
+	if m.Seeks() {
+		return subject{refresh: m.Refresh}
+	}
+	return subject{job: m.Ref()}
+}
+
+// describe asks about every subject of the batch at once, and about none twice.
 func (p *Poller) describe(ctx context.Context, log *slog.Logger, b budget, items []*item) {
-	byJob := make(map[milvus.Ref][]*item, len(items))
+	bySubject := make(map[subject][]*item, len(items))
 	for _, it := range items {
 		if !it.decided() {
-			byJob[it.message.Ref()] = append(byJob[it.message.Ref()], it)
+			bySubject[subjectOf(it.message)] = append(bySubject[subjectOf(it.message)], it)
 		}
 	}
-	if len(byJob) == 0 {
+	if len(bySubject) == 0 {
 		return
 	}
 	ctx, cancel := context.WithDeadline(ctx, b.answerBy)
@@ -48,7 +63,7 @@ func (p *Poller) describe(ctx context.Context, log *slog.Logger, b budget, items
 	defer cancelStarts()
 
 	var told sync.Once
-	ask := asker{p: p, starts: starts, notReadAnew: func(err error) {
+	ask := asker{p: p, starts: starts, send: p.Cluster.Describe, notReadAnew: func(err error) {
 		told.Do(func() { log.ErrorContext(ctx, "the secret can't be read anew", "error", err.Error()) })
 	}}
 	var err error
@@ -59,12 +74,19 @@ func (p *Poller) describe(ctx context.Context, log *slog.Logger, b budget, items
 	}
 	ask.tokenAt = time.Now()
 	var wg sync.WaitGroup
-	for job, sharing := range byJob {
+	for about, sharing := range bySubject {
 		wg.Go(func() {
-			// A panic fails every message about this job, and no other.
-			sharing[0].guard(func() { sharing[0].answer = ask.about(ctx, job) })
+			// A panic fails every message about this subject, and no other.
+			if about.refresh.Name != "" {
+				sharing[0].guard(func() { ask.seek(ctx, about.refresh, sharing) })
+			} else {
+				sharing[0].guard(func() { sharing[0].answer = ask.about(ctx, about.job) })
+			}
 			for _, it := range sharing[1:] {
-				it.answer, it.err = sharing[0].answer, sharing[0].err
+				it.err = sharing[0].err
+				if about.refresh.Name == "" {
+					it.answer = sharing[0].answer
+				}
 			}
 		})
 	}
@@ -74,6 +96,8 @@ func (p *Poller) describe(ctx context.Context, log *slog.Logger, b budget, items
 // asker describes the jobs of one batch.
 type asker struct {
 	p *Poller
+	// send sends one request; it is Describe, if not said otherwise.
+	send func(ctx context.Context, token string, job milvus.Ref) (milvus.Job, error)
 	// starts is done when no describe may start any more.
 	starts context.Context
 	// token is the batch's, got at tokenAt, unless it got none.
@@ -140,7 +164,7 @@ func (a asker) once(ctx context.Context, job milvus.Ref, token string) Answer {
 	}
 	defer done()
 	start := time.Now()
-	found, err := a.p.Cluster.Describe(ctx, token, job)
+	found, err := a.send(ctx, token, job)
 	took := []time.Duration{time.Since(start)}
 	if err == nil {
 		return Answer{Job: found, Asked: start, Took: took}

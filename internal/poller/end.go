@@ -26,7 +26,7 @@ func end(s Settings, m watch.Message, job milvus.Job, state string, outcome milv
 // gone is the job of a watch whose cluster knows no such job any more.
 func gone(m watch.Message, asked time.Time) milvus.Job {
 	job := remembered(m)
-	job.Reason = fmt.Sprintf("the cluster knows no job %s, %s after the watch began%s", m.JobID, span(asked.Sub(m.Watch.Since)), lastSeen(m))
+	job.Reason = fmt.Sprintf("the cluster knows no job %s, %s after the watch began%s", m.Ref().ID, span(asked.Sub(m.Watch.Since)), lastSeen(m))
 	return job
 }
 

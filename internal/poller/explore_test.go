@@ -27,7 +27,7 @@ var (
 	unknown    = error(&milvus.Error{Kind: milvus.NotFound, Message: "no such job"})
 	failsEarly = milvus.Job{State: "RefreshFailed", Outcome: milvus.Failed, Unexplained: true}
 	explained  = milvus.Job{State: "RefreshFailed", Outcome: milvus.Failed, Reason: "a bad bucket"}
-	done       = milvus.Job{State: "RefreshCompleted", Outcome: milvus.Succeeded}
+	itDone     = milvus.Job{State: "RefreshCompleted", Outcome: milvus.Succeeded}
 )
 
 func at(state string, progress int) milvus.Job { return milvus.Job{State: state, Progress: &progress} }
@@ -35,7 +35,7 @@ func at(state string, progress int) milvus.Job { return milvus.Job{State: state,
 var refresh = life{
 	{"not found", unknown, []int{0, 1, 2}},
 	{"it runs", at("RefreshInProgress", 0), []int{1, 2}},
-	{"it is completed", done, []int{2}},
+	{"it is completed", itDone, []int{2}},
 }
 
 var failing = life{
@@ -50,7 +50,7 @@ var rising = life{
 	{"it is at 66", at("RefreshInProgress", 66), []int{0, 1, 2, 3}},
 	{"it is back at 33", at("RefreshInProgress", 33), []int{1, 2, 3}},
 	{"it is at 66 again", at("RefreshInProgress", 66), []int{2, 3}},
-	{"it is completed", done, []int{3}},
+	{"it is completed", itDone, []int{3}},
 }
 
 var refreshing = scope{bodies: []string{"1"}, life: refresh}

@@ -19,9 +19,9 @@ func (p *Poller) dropForks(items []*item) {
 		if it.err != nil {
 			continue
 		}
-		if p.ledger.Behind(it.origin, it.message.Watch.Polls) {
+		if p.ledger.Behind(it.origin, it.message.Turn()) {
 			it.decision = Decision{Action: Drop, Reason: "the watch was sent on from this poll, or has ended"}
-		} else if other := foremost[it.origin]; other == nil || other.message.Watch.Polls < it.message.Watch.Polls {
+		} else if other := foremost[it.origin]; other == nil || other.message.Turn() < it.message.Turn() {
 			foremost[it.origin] = it
 		}
 	}
@@ -38,7 +38,7 @@ func (p *Poller) enter(items []*item) {
 		switch {
 		case it.err != nil:
 		case it.decision.Action == Reenqueue:
-			p.ledger.Sent(it.origin, it.decision.Next.Watch.Polls)
+			p.ledger.Sent(it.origin, it.decision.Next.Turn())
 		case it.decision.Action == Publish:
 			p.ledger.Ended(it.origin)
 		}

@@ -5,19 +5,24 @@ import (
 
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/metric"
-	"refresh-poller/internal/milvus"
 )
 
 // measure counts what came of a batch whose sending ended at now. Every message
 // counts once as re-enqueued, rejected, dropped, failed or in a terminal event.
 func measure(items []*item, now time.Time) *metric.Batch {
 	b := &metric.Batch{}
-	polled := make(map[milvus.Ref]bool, len(items))
+	polled, started := make(map[subject]bool, len(items)), map[subject]bool{}
 	for _, it := range items {
-		// The messages about one job share one answer.
-		if job := it.message.Ref(); !polled[job] && it.decision.Action != Drop {
-			polled[job] = true
+		// The messages about one job share one answer, and those about one collection one
+		// start.
+		about := subjectOf(it.message)
+		if !polled[about] && it.decision.Action != Drop {
+			polled[about] = true
 			measureAnswer(b, it.answer)
+		}
+		if it.answer.started() && !started[about] {
+			started[about] = true
+			b.Count(metric.RefreshesStarted)
 		}
 		switch {
 		case it.err != nil:
@@ -46,7 +51,7 @@ func measureAnswer(b *metric.Batch, a Answer) {
 	case a.Failure != nil:
 		b.Count(metric.Polls)
 		b.Count(metric.DescribeErrors(a.Failure.Kind))
-	case a.Job.State != "":
+	case a.Job.State != "" || a.Finding != nil && !a.NotReached:
 		b.Count(metric.Polls)
 		b.Count(metric.Succeeded)
 	}

@@ -41,6 +41,9 @@ type model struct {
 	dead      []modelLetter
 	published map[string][]string       // the states of a watch's terminal events
 	kinds     map[string]milvus.JobKind // that of the last of them
+	refreshes *refreshes
+	asked     map[string]time.Time // when a watch's refresh was asked for
+	served    map[string][]string  // the jobs with which the watch of a refresh ended
 	// count numbers the messages. SQS's clock is off by skew, and the functions'
 	// behind it by behind.
 	count        int
@@ -68,7 +71,8 @@ func (m *modelMessage) watchID() string {
 }
 
 func newModel(progress bool) *model {
-	m := &model{began: time.Now(), progress: progress, published: map[string][]string{}, kinds: map[string]milvus.JobKind{}}
+	m := &model{began: time.Now(), progress: progress, published: map[string][]string{}, kinds: map[string]milvus.JobKind{}, refreshes: newModelRefreshes(), asked: map[string]time.Time{}, served: map[string][]string{}}
+	m.refreshes.behind = &m.behind
 	for i := range m.pollers {
 		m.restart(i)
 	}
@@ -78,12 +82,12 @@ func newModel(progress bool) *model {
 // restart puts an execution that remembers nothing in the place of another.
 func (m *model) restart(i int) {
 	s := settings
-	s.Deadline, s.Grace, s.PublishProgress = 20*time.Minute, time.Minute, m.progress
+	s.Deadline, s.Grace, s.PublishProgress, s.StartRefreshes = 20*time.Minute, time.Minute, m.progress, true
 	m.pollers[i] = &Poller{
 		Settings: s, JobQueueURL: jobQueue, DeadLetterQueueURL: deadLetterQueue, JobKind: milvus.ExternalCollection, EventBusName: "bus", EventSource: "refresh-poller",
-		Cluster: modelCluster{m},
-		Tokens:  fakeTokens(func(context.Context, time.Time) (string, error) { return "token", nil }),
-		SQS:     modelSQS{m}, EventBridge: modelBus{m},
+		Cluster: modelCluster{m}, Refreshes: modelRefreshes{m},
+		Tokens: fakeTokens(func(context.Context, time.Time) (string, error) { return "token", nil }),
+		SQS:    modelSQS{m}, EventBridge: modelBus{m},
 		Limiter: limiter.New(1000), // jobs are not reached while a throttled answer holds it
 		Log:     slog.New(slog.DiscardHandler), Metrics: io.Discard, Stack: "stack-1",
 	}
@@ -99,6 +103,9 @@ type modelCluster struct{ m *model }
 
 func (c modelCluster) Describe(ctx context.Context, _ string, ref milvus.Ref) (milvus.Job, error) {
 	m, job := c.m, slices.Index(modelJobs, ref)+1
+	if job == 0 {
+		return modelRefreshes{m}.Describe(ctx, "", ref)
+	}
 	age, fault := time.Since(m.began), m.faults.describe(job)
 	// The order in which goroutines run must not tell: the describes start
 	// together, and a throttled answer comes before the others.
@@ -140,6 +147,9 @@ func (m *model) enqueue(body string, delay time.Duration) string {
 // far from it as it was.
 func (m *model) setClock(d time.Duration) {
 	m.began = m.began.Add(-d)
+	for _, job := range m.refreshes.jobs {
+		job.at = job.at.Add(-d)
+	}
 	m.behind -= d
 	for _, msg := range m.queue {
 		began := !strings.Contains(msg.body, `"watch"`)
@@ -149,7 +159,7 @@ func (m *model) setClock(d time.Duration) {
 			continue
 		}
 		w := &parsed.Watch
-		for _, t := range []*time.Time{&w.Since, &w.Job.StartTime, &w.Job.SeenAt} {
+		for _, t := range []*time.Time{&w.Since, &w.Job.StartTime, &w.Job.SeenAt, &w.Started} {
 			if !t.IsZero() {
 				*t = t.Add(-d)
 			}
@@ -260,6 +270,7 @@ func (b modelBus) PutEvents(_ context.Context, in *eventbridge.PutEventsInput, _
 		}
 		out.Entries = append(out.Entries, eventtypes.PutEventsResultEntry{})
 		if d := detailOf(e); effect && d.Terminal {
+			b.m.served[d.Watch.ID] = append(b.m.served[d.Watch.ID], d.JobID)
 			b.m.published[d.Watch.ID], b.m.kinds[d.Watch.ID] = append(b.m.published[d.Watch.ID], d.State), d.Kind
 		}
 	}

@@ -29,6 +29,7 @@ type faults struct {
 	// Again has SQS deliver the messages once more that were dealt with.
 	Again             bool
 	Describes         []string // by job; "" is none
+	List, Start       string   // of every collection
 	Send, Reject, Put callFaults
 }
 
@@ -78,6 +79,8 @@ func drawFaults(t *rapid.T) faults {
 	return faults{
 		Crash:     rapid.Bool().Draw(t, "crash"),
 		Again:     rapid.Bool().Draw(t, "again"),
+		List:      rapid.SampledFrom([]string{"", "", "temporary", "throttled", "refused"}).Draw(t, "list"),
+		Start:     rapid.SampledFrom([]string{"", "", "lost", "lost, and nothing started", "temporary", "throttled", "refused", "busy"}).Draw(t, "start"),
 		Describes: rapid.SliceOfN(describe, len(modelJobs), len(modelJobs)).Draw(t, "describes"),
 		Send:      call.Draw(t, "send"), Reject: call.Draw(t, "reject"), Put: call.Draw(t, "put"),
 	}
@@ -94,12 +97,14 @@ func detailOf(e eventtypes.PutEventsRequestEntry) (d event.Detail) {
 // until then at least one message of its watch is in the queue or in flight,
 // whatever SQS, EventBridge, the cluster and the executions do.
 func TestNoScheduleLosesAWatch(t *testing.T) {
+	modelTally = tally{}
 	rapid.Check(t, func(t *rapid.T) { rapid.SyncTest(t, runModel) })
+	t.Log(modelTally)
 }
 
 // check fails the test if a watch is neither in the queue nor ended, or ended as
 // the cluster never said, or if a bad message is nowhere. accepted has the jobs by
-// watch.
+// watch, or minus the number of a collection.
 func (m *model) check(t *rapid.T, accepted map[string]int, bad []string) {
 	watches, bodies := map[string]bool{}, map[string]bool{}
 	for _, msg := range m.queue {
@@ -116,6 +121,10 @@ func (m *model) check(t *rapid.T, accepted map[string]int, bad []string) {
 		if !watches[id] && len(states) == 0 {
 			t.Fatalf("watch %s is lost", id)
 		}
+		if job < 0 {
+			m.checkRefresh(t, id, states)
+			continue
+		}
 		for _, state := range states {
 			if state != ends(job) && state != event.StateExpired && state != event.StateNotFound || m.kinds[id] != modelJobs[job-1].Kind {
 				t.Fatalf("watch %s of job %d ended as %s of a job of %s", id, job, state, m.kinds[id])
@@ -131,6 +140,7 @@ func (m *model) check(t *rapid.T, accepted map[string]int, bad []string) {
 
 func runModel(t *rapid.T) {
 	m := newModel(rapid.Bool().Draw(t, "progress"))
+	m.refreshes.older, m.refreshes.clock.Known = rapid.Bool().Draw(t, "older server"), rapid.Bool().Draw(t, "server with a clock")
 	calm := rapid.IntRange(0, 9).Draw(t, "calm") == 0 // nothing goes wrong at all
 	steady := rapid.Bool().Draw(t, "steady")          // no clock jumps
 	// Of few watches, two messages of one come together more often.
@@ -150,6 +160,19 @@ func runModel(t *rapid.T) {
 				body = ref.ID
 			}
 			accepted[m.enqueue(body, 0)] = job
+		},
+		"ask for a refresh": func(t *rapid.T) {
+			if len(accepted) == most {
+				t.Skip("there are enough watches")
+			}
+			number := rapid.IntRange(1, len(modelCollections)).Draw(t, "collection")
+			accepted[m.ask(number, rapid.Bool().Draw(t, "short"))] = -number
+		},
+		"another starts a refresh": func(t *rapid.T) {
+			of := rapid.SampledFrom(modelCollections).Draw(t, "collection")
+			if !m.refreshes.busy(of) {
+				m.refreshes.add(of, othersRefresh)
+			}
 		},
 		"enqueue what can't be read": func(*rapid.T) {
 			bad = append(bad, fmt.Sprintf("bad %d", len(bad)))
@@ -201,6 +224,7 @@ func runModel(t *rapid.T) {
 		}
 		m.check(t, accepted, bad)
 	}
+	m.tally(t, accepted, calm && steady, steady)
 	for id := range accepted {
 		if calm && len(m.published[id]) != 1 {
 			t.Fatalf("nothing went wrong, and watch %s ended as %q", id, m.published[id])

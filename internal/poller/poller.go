@@ -6,6 +6,7 @@
 package poller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -40,6 +41,11 @@ type Poller struct {
 
 	Cluster interface {
 		Describe(ctx context.Context, token string, job milvus.Ref) (milvus.Job, error)
+	}
+	// Refreshes is asked for what messages ask that have no job yet.
+	Refreshes interface {
+		List(ctx context.Context, token string, of milvus.Collection) (milvus.List, error)
+		Start(ctx context.Context, token string, of milvus.Collection) (string, error)
 	}
 	Tokens interface {
 		Token(ctx context.Context, newerThan time.Time) (string, error)
@@ -91,7 +97,7 @@ func (p *Poller) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	items := make([]*item, len(batch.Records))
 	for i, record := range batch.Records {
 		items[i] = &item{record: record}
-		items[i].guard(func() { items[i].read(p.JobKind) })
+		items[i].guard(func() { items[i].read(p.JobKind, p.Settings.StartRefreshes) })
 	}
 	p.dropForks(items)
 	p.describe(ctx, log, budget, items)
@@ -126,13 +132,16 @@ func (it *item) guard(handle func()) {
 	}
 }
 
-func (it *item) read(kind milvus.JobKind) {
+func (it *item) read(kind milvus.JobKind, startRefreshes bool) {
 	sent := time.Now()
 	// SQS always says; a sample event written by hand may not.
 	if ms, err := strconv.ParseInt(it.record.Attributes["SentTimestamp"], 10, 64); err == nil && ms > 0 {
 		sent = time.UnixMilli(ms).UTC()
 	}
 	message, err := watch.Parse(it.record.Body, it.record.MessageId, sent, kind)
+	if err == nil {
+		err = message.Permitted(startRefreshes)
+	}
 	if err != nil {
 		it.decision = Decision{Action: Reject, Reason: err.Error()}
 		return
@@ -152,7 +161,7 @@ func (it *item) decide(s Settings) {
 // log writes the line of the decision. It never holds a body.
 func (it *item) log(ctx context.Context, log *slog.Logger) {
 	d := it.decision
-	kind, jobID := string(it.message.Kind), it.message.JobID
+	kind, jobID := string(it.message.Kind), cmp.Or(d.Next.Ref().ID, it.message.Ref().ID)
 	switch d.Action {
 	case Reject:
 		log.WarnContext(ctx, "message rejected", "action", d.Action, "messageId", it.record.MessageId, "reason", d.Reason)
@@ -182,8 +191,8 @@ func (it *item) log(ctx context.Context, log *slog.Logger) {
 	if state != "" {
 		attrs = append(attrs, slog.String("state", state))
 	}
-	if w.Job.CollectionName != "" {
-		attrs = append(attrs, slog.String("collection", w.Job.CollectionName))
+	if collection := cmp.Or(w.Job.CollectionName, it.message.Refresh.Name); collection != "" {
+		attrs = append(attrs, slog.String("collection", collection))
 	}
 	if w.Job.Progress != nil {
 		attrs = append(attrs, slog.Int("progress", *w.Job.Progress))
@@ -197,7 +206,7 @@ func (it *item) log(ctx context.Context, log *slog.Logger) {
 	level := slog.LevelInfo
 	if f := it.answer.Failure; f != nil {
 		attrs = append(attrs, slog.String("errorKind", string(f.Kind)), slog.String("error", f.Error()))
-		if f.Kind == milvus.Refused || f.Kind == milvus.Misconfigured {
+		if f.Kind == milvus.Refused || f.Kind == milvus.Misconfigured || f.Kind == milvus.Impossible {
 			level = slog.LevelWarn
 		}
 	}

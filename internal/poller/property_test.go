@@ -123,43 +123,48 @@ func TestEveryWatchEndsAtItsDeadline(t *testing.T) {
 // What the schedule makes of it is its own tests' business; here the numbers
 // show that it is told.
 func TestTheScheduleIsToldWhatTheWatchKnows(t *testing.T) {
-	const age = 400 * time.Second // 60 s without progress, 54 s at least by jitter
+	const age = 400 * time.Second // 72 s without progress, 64 s at least by jitter
 	job := func(progress *int, start time.Duration) Answer {
 		return Answer{Job: milvus.Job{State: "RefreshInProgress", Progress: progress, StartTime: begun.Add(start)}}
 	}
+	at := func(age time.Duration) time.Time { return begun.Add(age * time.Second) }
 	tests := map[string]struct {
-		before  watch.Sight
-		answer  Answer
-		atLeast time.Duration
-		atMost  time.Duration
+		before   watch.Sight
+		expected time.Duration
+		answer   Answer
+		atLeast  time.Duration // seconds, as the next
+		atMost   time.Duration
 	}{
-		"no progress":              {watch.Sight{}, job(nil, 0), 54 * time.Second, 60 * time.Second},
-		"99 at the first sight":    {watch.Sight{}, job(new(99), 0), 21 * time.Second, 24 * time.Second},
-		"the rate since the last":  {watch.Sight{Progress: new(60), SeenAt: begun.Add(385 * time.Second)}, job(new(80), 0), 15 * time.Second, 17 * time.Second},
-		"a far end":                {watch.Sight{Progress: new(0), SeenAt: begun.Add(396 * time.Second)}, job(new(1), 0), 178 * time.Second, 198 * time.Second},
-		"progress that stands":     {watch.Sight{Progress: new(99), SeenAt: begun.Add(385 * time.Second)}, job(new(99), 0), 21 * time.Second, 24 * time.Second},
-		"progress that fell":       {watch.Sight{Progress: new(90), SeenAt: begun.Add(385 * time.Second)}, job(new(0), 0), 54 * time.Second, 60 * time.Second},
-		"a state without its time": {watch.Sight{Progress: new(60)}, job(new(80), 0), 30 * time.Second, 34 * time.Second},
-		"a poll of the future":     {watch.Sight{Progress: new(60), SeenAt: begun.Add(time.Hour)}, job(new(80), 0), 30 * time.Second, 34 * time.Second},
-		"a job that pended long":   {watch.Sight{State: "RefreshPending"}, job(new(0), 390*time.Second), 5 * time.Second, 5 * time.Second},
-		"a server's slow clock":    {watch.Sight{}, job(nil, -24*time.Hour), 54 * time.Second, 60 * time.Second},
-		"a server's fast clock":    {watch.Sight{}, job(nil, time.Hour), 54 * time.Second, 60 * time.Second},
-		"a failure":                {watch.Sight{Progress: new(99), StartTime: begun}, fault(milvus.Temporary), 21 * time.Second, 24 * time.Second},
-		"not reached":              {watch.Sight{Progress: new(99), StartTime: begun}, Answer{NotReached: true}, 21 * time.Second, 24 * time.Second},
+		"no progress":              {watch.Sight{}, 0, job(nil, 0), 64, 72},
+		"99 at the first sight":    {watch.Sight{}, 0, job(new(99), 0), 27, 31},
+		"the rate since the last":  {watch.Sight{Progress: new(60), SeenAt: at(385)}, 0, job(new(80), 0), 10, 13},
+		"a far end":                {watch.Sight{Progress: new(0), SeenAt: at(300)}, 0, job(new(20), 0), 116, 131},
+		"a far end, once more":     {watch.Sight{Progress: new(0), SeenAt: at(300), EndsAt: at(650)}, 0, job(new(20), 0), 250, 250},
+		"an end that has passed":   {watch.Sight{Progress: new(0), SeenAt: at(300), EndsAt: at(390)}, 0, job(new(20), 0), 116, 131},
+		"progress that stands":     {watch.Sight{Progress: new(99), SeenAt: at(385), EndsAt: at(650)}, 0, job(new(99), 0), 27, 31},
+		"progress that fell":       {watch.Sight{Progress: new(90), SeenAt: at(385), EndsAt: at(650)}, 0, job(new(0), 0), 64, 72},
+		"a state without its time": {watch.Sight{Progress: new(60)}, 0, job(new(80), 0), 37, 42},
+		"a poll of the future":     {watch.Sight{Progress: new(60), SeenAt: at(3600)}, 0, job(new(80), 0), 37, 42},
+		"a job that pended long":   {watch.Sight{State: "RefreshPending"}, 0, job(new(0), 390*time.Second), 15, 18},
+		"a server's slow clock":    {watch.Sight{}, 0, job(nil, -24*time.Hour), 64, 72},
+		"a server's fast clock":    {watch.Sight{}, 0, job(nil, time.Hour), 64, 72},
+		"a failure":                {watch.Sight{Progress: new(99), StartTime: begun}, 0, fault(milvus.Temporary), 27, 31},
+		"not reached":              {watch.Sight{Progress: new(99), StartTime: begun}, 0, Answer{NotReached: true}, 27, 31},
+		"an expected end":          {watch.Sight{}, 1000 * time.Second, job(nil, 0), 290, 300},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			m := message(12, 0)
-			m.Watch.Job = tt.before
-			if got := decide(t, settings, m, tt.answer, begun.Add(age)).Delay; got < tt.atLeast || got > tt.atMost {
-				t.Errorf("%s, want %s to %s", got, tt.atLeast, tt.atMost)
+			m.Watch.Job, m.Expected = tt.before, tt.expected
+			if got := decide(t, settings, m, tt.answer, begun.Add(age)).Delay; got < tt.atLeast*time.Second || got > tt.atMost*time.Second {
+				t.Errorf("%s, want %d s to %d s", got, tt.atLeast, tt.atMost)
 			}
 		})
 	}
 }
 
-// For any progress whatever: no delay is above the minimum and above half the
-// job's age, and a day has no more polls than the schedule promises.
+// For any progress whatever: no delay is above 5 s and four times the job's age,
+// and a day has no more polls than the schedule promises.
 func TestNoProgressPutsAPollOffForLong(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 200 {
@@ -173,13 +178,49 @@ func TestNoProgressPutsAPollOffForLong(t *testing.T) {
 			if d.Action == Publish {
 				break
 			}
-			if age := now.Sub(begun); d.Delay > max(settings.MinDelay, age/2) {
+			if age := now.Sub(begun); d.Delay > 5*time.Second+4*age {
 				t.Fatalf("%s at the age of %s", d.Delay, age)
 			}
 			now, m = now.Add(d.Delay), d.Next
 		}
-		if m.Watch.Polls > 1615 {
+		if m.Watch.Polls > 2291 {
 			t.Fatalf("%d polls in a day", m.Watch.Polls)
 		}
+	}
+}
+
+func TestAnEndIsPredictedForTheNextPollOnly(t *testing.T) {
+	m := message(0, 0)
+	for _, poll := range []struct {
+		age      time.Duration
+		progress int
+		ends     time.Time
+	}{
+		{5 * time.Second, 0, time.Time{}},
+		{20 * time.Second, 10, begun.Add(155 * time.Second)},        // a line
+		{40 * time.Second, 20, begun.Add(200 * time.Second)},        // a line and a power
+		{80 * time.Second, 80, begun.Add(89443 * time.Millisecond)}, // a power of 2
+		{90 * time.Second, 80, time.Time{}},
+	} {
+		answer := Answer{Job: milvus.Job{State: "RefreshInProgress", Progress: &poll.progress, StartTime: begun}}
+		m = decide(t, settings, m, answer, begun.Add(poll.age)).Next
+		if got := m.Watch.Job.EndsAt; got.Sub(poll.ends).Abs() > time.Second {
+			t.Errorf("at %s: %s, want %s", poll.age, got, poll.ends)
+		}
+	}
+}
+
+// A state as version 0.2 wrote it, between two polls.
+func TestAWatchOfAnOlderVersionGoesOnWithoutAJump(t *testing.T) {
+	body := `{"jobId":7,"watch":{"version":1,"id":"watch-1","since":1712832000000,"polls":9,"state":"RefreshInProgress","progress":40,"startTime":1712832000000,"seen":1712832400000}}`
+	m, err := watch.Parse(body, "another", begun.Add(400*time.Second), milvus.ExternalCollection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := Answer{Job: milvus.Job{State: "RefreshInProgress", Progress: new(50), StartTime: begun}}
+	d := decide(t, settings, m, answer, begun.Add(500*time.Second))
+	// A first prediction: 500 s are left, and twice the usual 61 s are waited for.
+	if d.Delay < 109*time.Second || d.Delay > 122*time.Second || !d.Next.Watch.Job.EndsAt.Equal(begun.Add(1000*time.Second)) || d.Next.Watch.Polls != 10 {
+		t.Errorf("%s, then %+v", d.Delay, d.Next.Watch)
 	}
 }

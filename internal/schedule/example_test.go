@@ -13,10 +13,10 @@ func ExampleNext() {
 	for age < time.Hour {
 		age += schedule.Next(schedule.Moment{
 			WatchID: "059f36b4-87a3-44ab-83d2-661975830a7d", Polls: polls, Watched: age,
-			Min: 5 * time.Second, Max: 300 * time.Second, Until: 24*time.Hour - age,
+			Min: 2 * time.Second, Max: 300 * time.Second, Until: 24*time.Hour - age,
 		})
 		polls++
 	}
 	fmt.Printf("seen to be over at the poll %d, after %s\n", polls, age)
-	// Output: seen to be over at the poll 45, after 1h0m1s
+	// Output: seen to be over at the poll 37, after 1h1m21s
 }

@@ -14,9 +14,12 @@ import (
 // Guide, "Message timers").
 const MaxDelay = 900 * time.Second
 
-// Pace is the one tuned constant: the delay is Pace × √age seconds where
-// progress tells nothing. More means fewer polls and later news.
-const Pace = 3.0
+// maxLeft is the longest that Left returns: the longest that a watch may last.
+const maxLeft = 1209600 * time.Second
+
+// Pace is the one tuned constant: the delay is Pace × √(age + 15 s), in seconds,
+// where nothing else is known. More means fewer polls and later news.
+const Pace = 3.5
 
 // Moment is what is known of a watch after a poll.
 type Moment struct {
@@ -46,15 +49,29 @@ type Moment struct {
 	// took; both 0 when it isn't known.
 	Gained int
 	Within time.Duration
+	// Ends is how long it is to the end that the describe before predicted, by its
+	// Left; less than 0 when that has passed, 0 when it predicted none.
+	Ends time.Duration
+	// Expected is how long the producer expects the job to run, from its start; 0
+	// when it did not say.
+	Expected time.Duration
 
 	// Pace replaces the constant; 0 means Pace.
 	Pace float64
 }
 
 const (
+	// firstDelay is the delay at the age of 0.
+	firstDelay = 5 * time.Second
+	// young is added to the age, for the jobs of a few seconds are not as many as
+	// the rest of them would have it.
+	young = 15 // seconds
 	// weight is how much progress counts: under the root, so that the delay at
 	// 99 is two fifths of that at 0.
 	weight = 0.85
+	// doubt is the part of Expected by which it may be wrong, either way, and
+	// hinted how many times longer it may make a delay.
+	doubt, hinted = 0.3, 5
 	// jitter is the part of a delay that chance may take away.
 	jitter  = 0.1
 	backoff = 2 // of the delay, from failure to failure
@@ -64,14 +81,18 @@ const (
 // MaxDelay. It is between Min and Max, but for two cases: RetryAfter is
 // honoured beyond Max, and nothing is waited for beyond Until.
 //
-// With no failure, Slow or RetryAfter, and whatever the progress, it is
-//   - at most Min or half the age, whichever is more; the age is Running or
-//     Watched, whichever is less
-//   - at least 0.52 × √age seconds or 0.9 × Max, whichever is less, at the usual
-//     Pace. In the first case √age has grown by 0.52 / (1 + √1.5) at the next
-//     poll, so T seconds hold at most 5 + 4.3 × √T + 1.2 × T / Max polls: 1615
-//     in a day at the template's defaults, whose Min alone would allow 17280.
-//     A job that pends first has them for each of the two spans.
+// With no failure, Slow or RetryAfter, at the usual Pace, and whatever the job
+// says, it is
+//   - at the age of t seconds at least 0.305 × √(t + 100) seconds, t / 23 seconds or
+//     0.9 × Max, whichever is least. From the age of 95 s on the first is less than
+//     the second, and √(t + 100) has grown by 0.15 at the next poll; before that
+//     there are at most 60 polls. So T seconds hold at most
+//     5 + 6.6 × √T + 1.2 × T / Max: 2291 in a day at the template's defaults, whose
+//     Min alone would allow 43200. With Expected it is 9 × √T, for what it leaves
+//     stands under the root then. A job that pends first has them for each of the
+//     two spans.
+//   - at most 5 seconds and four times the age, or Min; with Expected at most five
+//     times what it is without.
 func Next(m Moment) time.Duration {
 	delay := m.regular()
 	if m.Failures > 0 {
@@ -87,25 +108,79 @@ func Next(m Moment) time.Duration {
 	return wholeSeconds(min(delay, MaxDelay))
 }
 
-// regular is the delay of a job that answers.
+// regular is the delay of a job that answers: the usual one, unless its progress
+// predicts the end or its producer expects it.
+//
+// One prediction may be anything: it counts between a quarter of the usual delay
+// and twice that, and a fifth of what it leaves is waited for, but no more than
+// twice the age. Of two in a row, nothing is asked before the sooner end, so that
+// each counts as far as it has held still.
+func (m Moment) regular() time.Duration {
+	usual := m.jittered(m.usual())
+	delay, left := usual, m.Left()
+	switch {
+	case left == 0:
+	case m.Ends == 0:
+		delay = max(min(left, 2*usual), usual/4, 2*min(left/10, m.age()))
+	default:
+		delay = max(min(left, 2*usual), usual/4, min(left, m.Ends))
+	}
+	delay = min(delay, (firstDelay + 4*min(m.age(), maxLeft)).Truncate(time.Second))
+	if trusted := left > 0 && m.Ends > 0; !trusted {
+		delay = max(delay, min(m.expected(1-doubt), hinted*delay))
+		delay = min(delay, m.jittered(m.Max))
+	}
+	return wholeSeconds(min(delay, m.Max))
+}
+
+// usual is the delay where nothing tells the end.
 //
 // Of jobs that last from seconds to hours, one of age t ends within the next
 // second with a chance of about 1/t, and to ask at intervals of √t is then the
 // best balance of polls and lag (Barlow, Hunter and Proschan, "Optimum checking
-// procedures", 1963). The chance is the higher, the more progress there is. And
-// where progress rises, it tells the end: within the delay, it shortens that to
-// the end, or to half; beyond it, it makes half the way the delay.
-func (m Moment) regular() time.Duration {
-	age := m.age()
-	progress := float64(min(max(m.Progress, 0), 100))
-	seconds := cmp.Or(m.Pace, Pace) * math.Sqrt(age.Seconds()*(1-weight*progress/100))
-	if m.Gained > 0 && m.Within > 0 {
-		left := (100 - progress) / float64(m.Gained) * m.Within.Seconds()
-		seconds = max(seconds/2, min(left, seconds), left/2)
+// procedures", 1963): t stands for what may be left. That is the less, the more
+// progress there is, and no more than the producer's hint leaves.
+func (m Moment) usual() time.Duration {
+	age, progress := m.age(), m.progress()
+	left := age.Seconds()*(1-weight*progress/100) + young
+	if late := m.expected(1 + doubt); late > 0 && m.expected(1-doubt) <= 0 {
+		left = min(left, late.Seconds()+m.Expected.Seconds()/20)
 	}
-	limit := min(age/2, m.Max)
-	delay := wholeSeconds(m.jittered(min(duration(seconds), limit)))
-	return min(delay, limit.Truncate(time.Second))
+	seconds := cmp.Or(m.Pace, Pace) * math.Sqrt(left)
+	if progress > 0 { // it will soon tell more
+		seconds = min(seconds, max(age.Seconds()/5, 2))
+	}
+	return duration(seconds)
+}
+
+// Left is how long the job will still take if its progress goes on as since the
+// describe before, up to 14 days; 0 when it did not rise.
+//
+// It goes on along a line, or as a power of the age: whichever ends sooner.
+func (m Moment) Left() time.Duration {
+	if m.Gained <= 0 || m.Within <= 0 {
+		return 0
+	}
+	age, progress := m.age().Seconds(), m.progress()
+	left := (100 - progress) / float64(m.Gained) * m.Within.Seconds()
+	if p0, t0 := progress-float64(m.Gained), age-m.Within.Seconds(); p0 > 0 && t0 > 0 {
+		power := math.Log(progress/p0) / math.Log(age/t0)
+		left = min(left, age*(math.Pow(100/progress, 1/power)-1))
+	}
+	return duration(left)
+}
+
+// progress is the job's, held to 0 to 100.
+func (m Moment) progress() float64 { return float64(min(max(m.Progress, 0), 100)) }
+
+// expected is how long it is until that part of Expected has passed; 0 or less
+// when it has.
+func (m Moment) expected(part float64) time.Duration {
+	ran := m.Watched
+	if m.Running > 0 {
+		ran = m.Running
+	}
+	return time.Duration(part*float64(m.Expected)) - max(ran, 0)
 }
 
 // age is the job's, but no more than the watch's: a job that was enqueued long
@@ -113,7 +188,7 @@ func (m Moment) regular() time.Duration {
 // times are in another unit.
 func (m Moment) age() time.Duration {
 	if m.Running > 0 {
-		return min(m.Running, m.Watched)
+		return min(m.Running, max(m.Watched, 0))
 	}
 	return max(m.Watched, 0)
 }
@@ -131,9 +206,9 @@ func (m Moment) jittered(d time.Duration) time.Duration {
 	return d - time.Duration(jitter*chance*float64(d))
 }
 
-// duration is the inverse of Seconds, up to MaxDelay.
+// duration is the inverse of Seconds, up to maxLeft.
 func duration(seconds float64) time.Duration {
-	return time.Duration(min(seconds, MaxDelay.Seconds()) * float64(time.Second))
+	return time.Duration(min(seconds, maxLeft.Seconds()) * float64(time.Second))
 }
 
 // wholeSeconds rounds up: SQS delays by whole seconds, and a poll just before

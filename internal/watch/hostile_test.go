@@ -57,6 +57,7 @@ func huge(size int) map[string]struct{ body, fault string } {
 		"a jobId that is a text":         {filled(size, `{"jobId":"`, "9", `"}`), "jobId is more than an int64 holds"},
 		"a jobId that is an object":      {filled(size, `{"jobId":{"x":"`, "x", `"}}`), "jobId is an object"},
 		"deadlineSeconds":                {filled(size, `{"jobId":1,"deadlineSeconds":1`, "0", `}`), "deadlineSeconds is not a whole number"},
+		"expectedSeconds":                {filled(size, `{"jobId":1,"expectedSeconds":1`, "0", `}`), "expectedSeconds is not a whole number"},
 		"a code":                         {filled(size, `{"code":1`, "0", `,"data":{"jobId":1}}`), "code is not a whole number"},
 		"a data.jobId":                   {filled(size, `{"code":0,"data":{"jobId":1`, "0", `}}`), "jobId is more than an int64 holds"},
 		"a detail":                       {filled(size, `{"detail":{"x":"`, "x", `"}}`), "detail has no jobId"},
@@ -83,6 +84,10 @@ var hostile = map[string]struct{ body, fault string }{
 	"a deadline with an exponent":       {`{"jobId":1,"deadlineSeconds":1e3}`, "deadlineSeconds is not a whole number"},
 	"a deadline over int64":             {`{"jobId":1,"deadlineSeconds":9223372036854775808}`, "deadlineSeconds is not a whole number"},
 	"a deadline that overflows":         {`{"jobId":1,"deadlineSeconds":9223372037}`, "deadlineSeconds is not a whole number"},
+	"a hint with an exponent":           {`{"jobId":1,"expectedSeconds":1e3}`, "expectedSeconds is not a whole number"},
+	"a hint over int64":                 {`{"jobId":1,"expectedSeconds":9223372036854775808}`, "expectedSeconds is not a whole number"},
+	"a hint that overflows":             {`{"jobId":1,"expectedSeconds":9223372037}`, "expectedSeconds is not a whole number"},
+	"a hint that is an object":          {`{"jobId":1,"expectedSeconds":{"a":1}}`, "expectedSeconds is not a whole number"},
 	"a code over int64":                 {`{"code":18446744073709551616,"data":{"jobId":1}}`, "code is not a whole number"},
 	"a version with a fraction":         {`{"jobId":1,"watch":{"version":1.0,"id":"a","since":1}}`, "watch can't be read"},
 	"a since with an exponent":          {`{"jobId":1,"watch":{"version":1,"id":"a","since":1e3}}`, "watch can't be read"},
@@ -90,6 +95,7 @@ var hostile = map[string]struct{ body, fault string }{
 	"an id that overtakes another":      {`{"jobId":1,"jobId":2}`, "jobId stands twice"},
 	"an escaped twin of jobId":          {`{"jobId":1,"job\u0049d":2}`, "jobId stands twice"},
 	"a deadline twice":                  {`{"jobId":1,"deadlineSeconds":1,"deadlineSeconds":1209600}`, "deadlineSeconds stands twice"},
+	"a hint twice":                      {`{"jobId":1,"expectedSeconds":1,"expectedSeconds":null}`, "expectedSeconds stands twice"},
 	"a context twice":                   {`{"jobId":1,"context":{},"context":{}}`, "context stands twice"},
 	"a watch twice":                     {`{"jobId":1,"watch":{},"watch":{}}`, "watch stands twice"},
 	"a code twice":                      {`{"code":1100,"code":0,"data":{"jobId":1}}`, "code stands twice"},
@@ -222,7 +228,7 @@ func TestTheSourceOfAForgedFailureIsFreedOfCredentials(t *testing.T) {
 func TestAForgedWatchIsBounded(t *testing.T) {
 	text := strings.Repeat("x", maxText)
 	forged := fmt.Sprintf(`{"jobId":1,"watch":{"version":1,"id":"%s","since":%d,"polls":999999999,"failures":999999999,"restarts":999999999,
-		"lastError":"%s","state":"%[3]s","collectionName":"%[3]s","progress":100,"startTime":%d,"seen":%[4]d,
+		"lastError":"%s","state":"%[3]s","collectionName":"%[3]s","progress":100,"startTime":%d,"seen":%[4]d,"ends":%[4]d,
 		"reason":"%[3]s","externalSource":"%[5]s","notFound":%[4]d,"overdue":%[4]d}}`,
 		strings.Repeat("a", 128), sent.Add(time.Minute).UnixMilli(), text, int64(maxUnixMilli), strings.Repeat("x", maxSource))
 	m, err := Parse(forged, messageID, sent, milvus.ExternalCollection)

@@ -7,6 +7,7 @@
 package watch
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -28,14 +29,20 @@ const (
 
 // Message is what one message of JobQueue says.
 type Message struct {
-	// Kind is the job's; JobID is one of its ids, an int64 in digits.
+	// Kind is the job's; JobID is one of its ids, an int64 in digits. A message that
+	// asks for a refresh has none: its job's is the watch's.
 	Kind  milvus.JobKind
 	JobID string
+	// Refresh is the collection whose refresh is asked for, or zero.
+	Refresh milvus.Collection
 	// Context is the producer's JSON object, or nil.
 	Context json.RawMessage
 	// Deadline is how long the producer lets the watch last, 1 s to
 	// MaxDeadline; 0 means that the stack's own deadline holds.
 	Deadline time.Duration
+	// Expected is how long the producer expects the job to run from its start,
+	// 1 s to MaxDeadline, and a hint only; 0 means that it did not say.
+	Expected time.Duration
 	// Watch is the poller's own state; in a producer's message, that of a
 	// watch that begins with it.
 	Watch State
@@ -43,13 +50,15 @@ type Message struct {
 
 const forms = `send the job id alone, {"jobId": …}, the refresh endpoint's response, or an EventBridge event with one of these objects as its detail`
 
-// Ref names the job.
-func (m Message) Ref() milvus.Ref { return milvus.Ref{Kind: m.Kind, ID: m.JobID} }
+// Ref names the job. Of a message that has none yet the id is empty.
+func (m Message) Ref() milvus.Ref {
+	return milvus.Ref{Kind: m.Kind, ID: cmp.Or(m.JobID, m.Watch.JobID)}
+}
 
 // Parse reads the body of the message with that id, sent at that time (SQS's
 // SentTimestamp). The kind is that of a new watch whose message names none. The
 // error is one sentence that says what is wrong and what is right; it repeats
-// nothing of the body but numbers.
+// nothing of the body but numbers and the name of a key.
 func Parse(body, id string, sent time.Time, kind milvus.JobKind) (Message, error) {
 	trimmed := strings.TrimSpace(body)
 	var m Message
@@ -87,12 +96,17 @@ func Parse(body, id string, sent time.Time, kind milvus.JobKind) (Message, error
 // Body returns the message in the object form, whatever form came in.
 func (m Message) Body() string {
 	object := struct {
-		JobID           jobID           `json:"jobId"`
+		JobID           jobID           `json:"jobId,omitzero"`
+		Refresh         refreshJSON     `json:"refresh,omitzero"`
 		Kind            milvus.JobKind  `json:"kind"`
 		Context         json.RawMessage `json:"context,omitempty"`
 		DeadlineSeconds int64           `json:"deadlineSeconds,omitempty"`
+		ExpectedSeconds int64           `json:"expectedSeconds,omitempty"`
 		Watch           stateJSON       `json:"watch"`
-	}{jobID(m.Ref()), m.Kind, m.Context, int64(m.Deadline / time.Second), m.Watch.json(m.version())}
+	}{jobID{}, refreshJSON{m.Refresh.Name, m.Refresh.Database}, m.Kind, m.Context, int64(m.Deadline / time.Second), int64(m.Expected / time.Second), m.Watch.json(m.version())}
+	if !m.AsksForRefresh() {
+		object.JobID = jobID(m.Ref())
+	}
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	// Escaping would make a context longer than its producer was allowed.

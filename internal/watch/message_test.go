@@ -37,7 +37,7 @@ func TestEveryFormStartsAWatch(t *testing.T) {
 		"an object with a string":          {`{"jobId": "449503829274509313"}`, plain},
 		"a string":                         {` "449503829274509313" `, plain},
 		"a string with an escaped digit":   {`"\u003449503829274509313"`, plain},
-		"options that are null":            {`{"jobId": 449503829274509313, "context": null, "deadlineSeconds": null, "watch": null}`, plain},
+		"options that are null":            {`{"jobId": 449503829274509313, "context": null, "deadlineSeconds": null, "expectedSeconds": null, "watch": null}`, plain},
 		"a response with null options":     {`{"code": 0, "data": {"jobId": 449503829274509313}, "context": null, "deadlineSeconds": null}`, plain},
 		"white space around an object":     {"\n {\"jobId\": 449503829274509313} \n", plain},
 		"unknown keys":                     {`{"JOBID": 1, "other": {"jobId": 2}, "jobId": 449503829274509313}`, plain},
@@ -53,6 +53,15 @@ func TestEveryFormStartsAWatch(t *testing.T) {
 		"context beside a refresh response": {
 			`{"code": 0, "data": {"jobId": 449503829274509313}, "context": {"a": 1}, "deadlineSeconds": 5}`,
 			Message{Kind: milvus.ExternalCollection, JobID: exactID, Watch: begun, Deadline: 5 * time.Second, Context: json.RawMessage(`{"a": 1}`)},
+		},
+		"an expected duration": {`{"jobId": 449503829274509313, "expectedSeconds": 1}`, Message{Kind: milvus.ExternalCollection, JobID: exactID, Watch: begun, Expected: time.Second}},
+		"an expected duration beside a refresh response": {
+			`{"code": 0, "data": {"jobId": 449503829274509313}, "expectedSeconds": 900}`,
+			Message{Kind: milvus.ExternalCollection, JobID: exactID, Watch: begun, Expected: 15 * time.Minute},
+		},
+		"an expected duration in an event": {
+			`{"detail": {"jobId": 449503829274509313, "expectedSeconds": 1209600}}`,
+			Message{Kind: milvus.ExternalCollection, JobID: exactID, Watch: begun, Expected: MaxDeadline},
 		},
 		"context and deadline in an event": {
 			`{"detail": {"jobId": 449503829274509313, "context": {}, "deadlineSeconds": 1209600}}`,
@@ -162,6 +171,11 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"deadline negative":           {`{"jobId": 1, "deadlineSeconds": -1}`, "deadlineSeconds is not"},
 		"deadline fraction":           {`{"jobId": 1, "deadlineSeconds": 1.5}`, "deadlineSeconds is not"},
 		"deadline string":             {`{"jobId": 1, "deadlineSeconds": "60"}`, "deadlineSeconds is not"},
+		"expected 0":                  {`{"jobId": 1, "expectedSeconds": 0}`, "expectedSeconds is not a whole number of seconds from 1 to 1209600"},
+		"expected too long":           {`{"jobId": 1, "expectedSeconds": 1209601}`, "expectedSeconds is not"},
+		"expected negative":           {`{"jobId": 1, "expectedSeconds": -1}`, "expectedSeconds is not"},
+		"expected fraction":           {`{"jobId": 1, "expectedSeconds": 1.5}`, "expectedSeconds is not"},
+		"expected string":             {`{"jobId": 1, "expectedSeconds": "60"}`, "expectedSeconds is not"},
 		"an error response":           {`{"code": 1100, "message": "no such collection"}`, "error response (code 1100)"},
 		"an error response's string":  {`{"code": "1800", "message": "no"}`, "error response (code 1800)"},
 		"an odd code":                 {`{"code": 0.5, "data": {"jobId": 1}}`, "code is not a whole number"},
@@ -184,6 +198,8 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"watch without since":         {watch(`{"version": 1, "id": "a"}`), "a time that is none"},
 		"watch from the future":       {watch(fmt.Sprintf(`{"version": 1, "id": "a", "since": %d}`, sent.Add(2*time.Minute).UnixMilli())), "later than the message"},
 		"watch with odd sight":        {watch(`{"version": 1, "id": "a", "since": 1, "seen": -1}`), "a time that is none"},
+		"watch with an odd end":       {watch(`{"version": 1, "id": "a", "since": 1, "ends": -1}`), "a time that is none"},
+		"watch with a far end":        {watch(`{"version": 1, "id": "a", "since": 1, "ends": 253402300800000}`), "a time that is none"},
 		"watch with a far sight":      {watch(`{"version": 1, "id": "a", "since": 1, "seen": 253402300800000}`), "a time that is none"},
 		"watch with odd polls":        {watch(`{"version": 1, "id": "a", "since": 1, "polls": -1}`), "out of its range"},
 		"watch with too many polls":   {watch(`{"version": 1, "id": "a", "since": 1, "polls": 9223372036854775807}`), "out of its range"},
@@ -236,10 +252,10 @@ func TestAContextOfTheLargestSizeSurvivesEveryPoll(t *testing.T) {
 
 func TestAMessageComesBackAsItWasSent(t *testing.T) {
 	want := Message{
-		Kind: milvus.ExternalCollection, JobID: exactID, Deadline: time.Hour, Context: json.RawMessage(`{"n":18446744073709551616,"s":"<a>"}`),
+		Kind: milvus.ExternalCollection, JobID: exactID, Deadline: time.Hour, Expected: time.Minute, Context: json.RawMessage(`{"n":18446744073709551616,"s":"<a>"}`),
 		Watch: State{
 			ID: messageID, Since: sent, Polls: 7, Failures: 2, LastError: "no answer", Restarts: 1,
-			Job: Sight{State: "RefreshInProgress", Progress: new(0), CollectionName: "ext_books", StartTime: sent, SeenAt: sent.Add(time.Minute)},
+			Job: Sight{State: "RefreshInProgress", Progress: new(0), CollectionName: "ext_books", StartTime: sent, SeenAt: sent.Add(time.Minute), EndsAt: sent.Add(time.Hour)},
 		},
 	}
 	body := want.Body()
@@ -279,9 +295,11 @@ func TestCharactersThatSQSRefusesAreEscaped(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, body := range []string{
-		"449503829274509313", `{"jobId": "9223372036854775807", "context": {"a": 1}, "deadlineSeconds": 5}`,
+		"449503829274509313", `{"jobId": "9223372036854775807", "context": {"a": 1}, "deadlineSeconds": 5, "expectedSeconds": 4}`,
 		`{"code": 0, "data": {"jobId": 1}}`, `{"detail": {"jobId": 1}}`, `{"code": 1100, "message": "x"}`,
 		Message{Kind: milvus.ExternalCollection, JobID: "1", Watch: State{ID: "a", Since: sent, Job: Sight{Progress: new(3)}}}.Body(),
+		`{"refresh":{"collectionName":"ext_books","dbName":"a"},"kind":null}`, `{"refresh":{"collectionName":"a","x":1}}`, `{"refresh":null,"jobId":1}`,
+		asked(func(m *Message) { m.Watch.JobID, m.Watch.Known, m.Watch.Started = "1", []string{"2"}, sent }).Body(),
 		"", "-1", "٤", "1e9", `{"jobId":1,"jobId":2}`, `{"jobId":1,"watch":{"version":1}}`, "{\"jobId\":1}\xff", `{"detail":"`,
 	} {
 		f.Add(body)
@@ -294,7 +312,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if m.JobID == "" || !m.Kind.Known() || m.Watch.ID == "" {
+		if (m.JobID == "") != m.AsksForRefresh() || !m.Kind.Known() || m.Watch.ID == "" {
 			t.Fatalf("accepted %+v", m)
 		}
 		if !strings.Contains(body, fmt.Sprint(m.JobID)) && !strings.Contains(body, `\u`) {

@@ -23,16 +23,19 @@ func refuse(format string, args ...any) error {
 	return &Refusal{fmt.Sprintf(format, args...)}
 }
 
-// parseObject reads the three forms that are objects.
+// parseObject reads the forms that are objects.
 func parseObject(raw json.RawMessage, kind milvus.JobKind) (Message, error) {
 	if err := json.Unmarshal(raw, new(json.RawMessage)); err != nil {
 		return Message{}, refuse("the body is not valid JSON (%v): %s", err, forms)
 	}
-	body, err := fields(raw, append(options, "jobId", "code", "data", "detail")...)
+	body, err := fields(raw, append(options, "jobId", "refresh", "code", "data", "detail")...)
 	if err != nil {
 		return Message{}, err
 	}
+	_, asks := given(body, "refresh")
 	switch detail, isEvent := body["detail"]; {
+	case asks:
+		return parseRefreshRequest(body)
 	case body["jobId"] != nil:
 		return parseRequest(body, kind)
 	case body["code"] != nil || body["data"] != nil:
@@ -48,10 +51,13 @@ func parseObject(raw json.RawMessage, kind milvus.JobKind) (Message, error) {
 // parseDetail reads the detail of an EventBridge event, which is one of the
 // other objects, but not an event again.
 func parseDetail(raw json.RawMessage, kind milvus.JobKind) (Message, error) {
-	detail, err := fields(raw, append(options, "jobId", "code", "data")...)
+	detail, err := fields(raw, append(options, "jobId", "refresh", "code", "data")...)
+	_, asks := given(detail, "refresh")
 	switch {
 	case err != nil:
 		return Message{}, err
+	case asks:
+		return parseRefreshRequest(detail)
 	case detail["jobId"] != nil:
 		return parseRequest(detail, kind)
 	case detail["code"] != nil || detail["data"] != nil:
@@ -60,7 +66,8 @@ func parseDetail(raw json.RawMessage, kind milvus.JobKind) (Message, error) {
 	return Message{}, refuse("detail has no jobId: %s", forms)
 }
 
-// parseRequest reads {"jobId": …, "context": …, "deadlineSeconds": …, "watch": …}.
+// parseRequest reads {"jobId": …, "context": …, "deadlineSeconds": …,
+// "expectedSeconds": …, "watch": …}.
 func parseRequest(body map[string]json.RawMessage, kind milvus.JobKind) (m Message, err error) {
 	if m, err = parseOptions(body, kind); err == nil {
 		m.JobID, err = parseID(body["jobId"], m.Kind)
@@ -69,7 +76,7 @@ func parseRequest(body map[string]json.RawMessage, kind milvus.JobKind) (m Messa
 }
 
 // options are the keys that may stand beside the job's.
-var options = []string{"kind", "context", "deadlineSeconds", "watch"}
+var options = []string{"kind", "context", "deadlineSeconds", "expectedSeconds", "watch"}
 
 // parseOptions reads them. One that is null is not given.
 func parseOptions(body map[string]json.RawMessage, kind milvus.JobKind) (m Message, err error) {
@@ -82,19 +89,32 @@ func parseOptions(body map[string]json.RawMessage, kind milvus.JobKind) (m Messa
 			return Message{}, err
 		}
 	}
-	if raw, ok := given(body, "deadlineSeconds"); ok {
-		seconds, err := strconv.ParseInt(string(raw), 10, 64)
-		if err != nil || seconds < 1 || seconds > int64(MaxDeadline/time.Second) {
-			return Message{}, refuse("deadlineSeconds is not a whole number of seconds from 1 to %d", int64(MaxDeadline/time.Second))
-		}
-		m.Deadline = time.Duration(seconds) * time.Second
+	if m.Deadline, err = parseSeconds(body, "deadlineSeconds"); err != nil {
+		return Message{}, err
+	}
+	if m.Expected, err = parseSeconds(body, "expectedSeconds"); err != nil {
+		return Message{}, err
 	}
 	if raw, ok := given(body, "watch"); ok {
-		if m.Watch, err = parseState(raw); err != nil {
+		_, asks := given(body, "refresh")
+		if m.Watch, err = parseState(raw, asks); err != nil {
 			return Message{}, err
 		}
 	}
 	return m, nil
+}
+
+// parseSeconds reads an option that is a span within a watch; 0 if not given.
+func parseSeconds(body map[string]json.RawMessage, option string) (time.Duration, error) {
+	raw, ok := given(body, option)
+	if !ok {
+		return 0, nil
+	}
+	seconds, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || seconds < 1 || seconds > int64(MaxDeadline/time.Second) {
+		return 0, refuse("%s is not a whole number of seconds from 1 to %d", option, int64(MaxDeadline/time.Second))
+	}
+	return time.Duration(seconds) * time.Second, nil
 }
 
 // parseKind returns the kind that a message names, or else the stack's; that of a

@@ -32,7 +32,24 @@ type State struct {
 	// it holds, and else zero: that the job is not found, that it has failed for no
 	// reason yet, that the deadline is over.
 	NotFoundSince, UnexplainedSince, OverdueSince time.Time
+
+	// The rest is of a watch whose message asks for a refresh.
+
+	// JobID is the job that is watched, once there is one. Joined says that another
+	// had started it.
+	JobID  string
+	Joined bool
+	// Turns counts the messages of the watch that were sent on.
+	Turns int
+	// Started is when a start was last asked for that may have had an effect.
+	Started time.Time
+	// Known are jobs that began before the refresh was asked for: the newest of the
+	// first list whose times decided nothing; nil before it.
+	Known []string
 }
+
+// MaxKnown is how many jobs Known holds at most.
+const MaxKnown = 16
 
 // Sight is what a watch keeps of a job for its next poll.
 type Sight struct {
@@ -47,17 +64,24 @@ type Sight struct {
 	// SeenAt is when it was seen; zero if an earlier version of the poller
 	// saw it.
 	SeenAt time.Time
+	// EndsAt is when its progress said that it would end; zero if it said nothing,
+	// or an earlier version of the poller saw it.
+	EndsAt time.Time
 }
 
-// The versions of a state. One that knows no kinds, and takes every job for a
-// refresh, refuses the second.
+// The versions of a state. An older poller, which knows no kinds and takes every
+// job for a refresh, refuses the second; one that starts none, the third.
 const (
 	refreshVersion = 1
 	kindsVersion   = 2
+	startsVersion  = 3
 )
 
 // version is that of the message's state.
 func (m Message) version() int {
+	if m.AsksForRefresh() {
+		return startsVersion
+	}
 	if m.Kind == milvus.ExternalCollection && m.Ref().Number() {
 		return refreshVersion
 	}
@@ -67,7 +91,7 @@ func (m Message) version() int {
 // stateJSON is the key "watch" of a body:
 //
 //	{"version": 1, "id": "059f36b4-…", "since": 1712832000000, "polls": 3,
-//	 "state": "RefreshInProgress", "progress": 42, "seen": 1712832022000}
+//	 "state": "RefreshInProgress", "progress": 42, "seen": 1712832022000, "ends": 1712832052000}
 type stateJSON struct {
 	Version        int    `json:"version"`
 	ID             string `json:"id"`
@@ -80,12 +104,19 @@ type stateJSON struct {
 	CollectionName string `json:"collectionName,omitempty"`
 	StartTime      int64  `json:"startTime,omitempty"` // Unix milliseconds
 	Seen           int64  `json:"seen,omitempty"`      // Unix milliseconds
+	Ends           int64  `json:"ends,omitempty"`      // Unix milliseconds
 	Restarts       int    `json:"restarts,omitempty"`
 	Reason         string `json:"reason,omitempty"`
 	ExternalSource string `json:"externalSource,omitempty"`
 	NotFound       int64  `json:"notFound,omitempty"`    // Unix milliseconds, as those below
 	Unexplained    int64  `json:"unexplained,omitempty"` // since when
 	Overdue        int64  `json:"overdue,omitempty"`
+
+	JobID   string   `json:"jobId,omitempty"`
+	Joined  bool     `json:"joined,omitempty"`
+	Turns   int      `json:"turns,omitempty"`
+	Started int64    `json:"started,omitempty"` // Unix milliseconds
+	Known   []string `json:"known,omitzero"`    // an empty one says that there was a list
 }
 
 // stateKeys are the keys of a stateJSON.
@@ -119,9 +150,10 @@ func (s State) json(version int) stateJSON {
 		Version: version, ID: s.ID, Since: s.Since.UnixMilli(),
 		Polls: s.Polls, Failures: s.Failures, LastError: Bounded(s.LastError),
 		State: Bounded(s.Job.State), Progress: s.Job.Progress, CollectionName: Bounded(s.Job.CollectionName),
-		StartTime: millis(s.Job.StartTime), Seen: millis(s.Job.SeenAt), Restarts: s.Restarts,
+		StartTime: millis(s.Job.StartTime), Seen: millis(s.Job.SeenAt), Ends: millis(s.Job.EndsAt), Restarts: s.Restarts,
 		Reason: Bounded(s.Job.Reason), ExternalSource: s.Job.ExternalSource,
 		NotFound: millis(s.NotFoundSince), Unexplained: millis(s.UnexplainedSince), Overdue: millis(s.OverdueSince),
+		JobID: s.JobID, Joined: s.Joined, Turns: s.Turns, Started: millis(s.Started), Known: s.Known,
 	}
 }
 
@@ -160,36 +192,52 @@ func Bounded(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), maxText)], "")
 }
 
-func parseState(raw json.RawMessage) (State, error) {
+// parseState reads the state of a message that asks for a refresh, or names a job.
+func parseState(raw json.RawMessage, asks bool) (State, error) {
 	const right = "leave watch out, it is the poller's own"
 	var j stateJSON
 	if err := json.Unmarshal(raw, &j); err != nil || raw[0] != '{' {
 		return State{}, refuse("watch can't be read: %s", right)
 	}
-	times := []int64{j.StartTime, j.Seen, j.NotFound, j.Unexplained, j.Overdue}
+	times := []int64{j.StartTime, j.Seen, j.Ends, j.NotFound, j.Unexplained, j.Overdue, j.Started}
+	counts := []int{j.Polls, j.Failures, j.Restarts, j.Turns}
 	switch {
 	case !exact(raw):
 		return State{}, refuse("watch holds a key twice, or in other letters: %s", right)
-	case j.Version != refreshVersion && j.Version != kindsVersion:
+	case asks && j.Version != startsVersion:
+		return State{}, refuse("watch has version %d, not %d, which one with refresh has: %s", j.Version, startsVersion, right)
+	case !asks && j.Version != refreshVersion && j.Version != kindsVersion:
 		return State{}, refuse("watch has version %d, not %d or %d: %s", j.Version, refreshVersion, kindsVersion, right)
 	case j.ID == "" || len(j.ID) > 128:
 		return State{}, refuse("watch.id is not 1 to 128 bytes long: %s", right)
 	case j.Since <= 0 || slices.Min(times) < 0 || max(j.Since, slices.Max(times)) > maxUnixMilli:
 		return State{}, refuse("watch holds a time that is none: %s", right)
-	case min(j.Polls, j.Failures, j.Restarts) < 0 || max(j.Polls, j.Failures, j.Restarts) > MaxCount || j.Progress != nil && (*j.Progress < 0 || *j.Progress > 100):
+	case slices.Min(counts) < 0 || slices.Max(counts) > MaxCount || j.Progress != nil && (*j.Progress < 0 || *j.Progress > 100):
 		return State{}, refuse("watch holds a number out of its range: %s", right)
 	case max(len(j.LastError), len(j.State), len(j.CollectionName), len(j.Reason)) > maxText:
 		return State{}, refuse("watch holds a text of more than %d bytes: %s", maxText, right)
 	case len(j.ExternalSource) > maxSource:
 		return State{}, refuse("watch holds a text of more than %d bytes: %s", maxSource, right)
 	}
+	if !asks {
+		j.JobID, j.Joined, j.Turns, j.Started, j.Known = "", false, 0, 0, nil
+	}
+	for _, id := range append(j.Known, j.JobID) {
+		if id != "" && !(milvus.Ref{Kind: milvus.ExternalCollection, ID: id}).Valid() {
+			return State{}, refuse("watch holds a job id that is none: %s", right)
+		}
+	}
+	if len(j.Known) > MaxKnown {
+		return State{}, refuse("watch holds more than %d jobs: %s", MaxKnown, right)
+	}
 	return State{
 		ID: j.ID, Since: instant(j.Since),
 		Polls: j.Polls, Failures: j.Failures, LastError: j.LastError, Restarts: j.Restarts,
 		Job: Sight{
 			State: j.State, Progress: j.Progress, CollectionName: j.CollectionName, Reason: j.Reason,
-			ExternalSource: redact.Source(j.ExternalSource), StartTime: instant(j.StartTime), SeenAt: instant(j.Seen),
+			ExternalSource: redact.Source(j.ExternalSource), StartTime: instant(j.StartTime), SeenAt: instant(j.Seen), EndsAt: instant(j.Ends),
 		},
 		NotFoundSince: instant(j.NotFound), UnexplainedSince: instant(j.Unexplained), OverdueSince: instant(j.Overdue),
+		JobID: j.JobID, Joined: j.Joined, Turns: j.Turns, Started: instant(j.Started), Known: j.Known,
 	}, nil
 }

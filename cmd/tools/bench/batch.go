@@ -75,7 +75,7 @@ func newPoller(environ map[string]string, awsURL string) (*poller.Poller, error)
 	p := c.Poller()
 	cluster, tokens := c.Cluster(), secret.NewReader(secretsmanager.NewFromConfig(cfg), c.ClusterTokenSecretArn)
 	tokens.Trusting = cluster.Trust
-	p.Cluster, p.Tokens = cluster, tokens
+	p.Cluster, p.Refreshes, p.Tokens = cluster, cluster, tokens
 	p.SQS = sqs.NewFromConfig(cfg)
 	p.EventBridge = eventbridge.NewFromConfig(cfg)
 	p.Limiter = limiter.New(c.DescribeRateShare())

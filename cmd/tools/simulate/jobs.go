@@ -20,17 +20,21 @@ type set struct {
 // course makes the progress of one job; random tells it from others of its kind.
 type course func(random *rand.Rand) simcluster.Shape
 
-// mainSet is what the schedule was tuned on.
-func mainSet(jobsPerShape int) set {
-	return newSet("main set", 1, jobsPerShape, []course{
-		always(simcluster.Linear),
-		always(simcluster.None),
-		always(simcluster.IndexWait),
-		func(random *rand.Rand) simcluster.Shape { return simcluster.Lumps(3 + random.IntN(5)) },
-		always(simcluster.SlowStart),
-		always(simcluster.FastStart),
-	})
+var mainCourses = []course{
+	always(simcluster.Linear),
+	always(simcluster.None),
+	always(simcluster.IndexWait),
+	func(random *rand.Rand) simcluster.Shape {
+		return simcluster.Lumps(fewestLumps + random.IntN(mostLumps-fewestLumps+1))
+	},
+	always(simcluster.SlowStart),
+	always(simcluster.FastStart),
 }
+
+const fewestLumps, mostLumps = 3, 7
+
+// mainSet is what the schedule was tuned on.
+func mainSet(jobsPerShape int) set { return newSet("main set", 1, jobsPerShape, mainCourses) }
 
 // holdOutSet has other shapes: what holds on it does not hang on those of the
 // main set.

@@ -35,14 +35,19 @@ func run(out io.Writer, plotFile string) (kept bool, err error) {
 	for _, study := range []*study{tuned, heldOut} {
 		study.printTable(out)
 		study.printCurve(out)
+		study.printAtLag(out)
 		for _, p := range study.promises() {
 			fmt.Fprintln(out, p)
 			kept = kept && p.kept()
 		}
 		fmt.Fprintln(out)
 	}
+	optima := newOptima(tuned, jobsPerShape/10)
+	printOptima(out, tuned, optima)
+	printLong(out, jobsPerShape/10)
+	kept = printFamilies(out, measureFamilies(jobsPerShape)) && kept
 	printForks(out, tuned.set)
-	if err := draw(tuned, heldOut, plotFile); err != nil {
+	if err := draw(tuned, heldOut, optima, plotFile); err != nil {
 		return false, fmt.Errorf("draw %s: %w", plotFile, err)
 	}
 	return kept, nil

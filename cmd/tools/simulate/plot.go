@@ -21,14 +21,14 @@ var (
 )
 
 // draw draws lag against polls, both on logarithmic axes, into an SVG file: the
-// points of the main set, and our curve on both.
-func draw(tuned, heldOut *study, file string) error {
+// points of the main set, our curve on both, and the optima.
+func draw(tuned, heldOut *study, optima []optimum, file string) error {
 	plot.DefaultFont.Variant = "Sans"
 	plotter.DefaultFont.Variant = "Sans"
 	p := plot.New()
 	p.BackgroundColor = color.White // or a dark page would hide the axes
-	logarithmic(&p.X, "polls a job", 4, 1400, []float64{10, 20, 50, 100, 200, 500})
-	logarithmic(&p.Y, "mean lag, s", 0.8, 110, []float64{1, 2, 5, 10, 20, 50, 100})
+	logarithmic(&p.X, "polls a job", 3, 1400, []float64{5, 10, 20, 50, 100, 200, 500})
+	logarithmic(&p.Y, "mean lag, s", 0.8, 1200, []float64{1, 2, 5, 10, 20, 50, 100, 200, 500})
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = faint, faint
 	p.Add(grid)
@@ -37,15 +37,24 @@ func draw(tuned, heldOut *study, file string) error {
 	// than the one it is measured in runs into nothing.
 	p.Legend.Top, p.Legend.Left, p.Legend.XOffs = true, true, vg.Points(200)
 	p.Legend.TextStyle.Font.Size = font.Points(10)
-	if err := addCurve(p, "ours, at every pace", tuned, nil); err != nil {
-		return err
-	}
-	if err := addCurve(p, "the same, on the hold-out set", heldOut, []vg.Length{vg.Points(4), vg.Points(3)}); err != nil {
-		return err
+	for _, c := range []struct {
+		name   string
+		points []pricedResult
+		color  color.Color
+		dashes []vg.Length
+	}{
+		{"ours, at every pace", tuned.curve, blue, nil},
+		{"the same, on the hold-out set", heldOut.curve, blue, []vg.Length{vg.Points(4), vg.Points(3)}},
+		{optima[0].name, optima[0].curve, gray, nil},
+		{optima[1].name, optima[1].curve, gray, []vg.Length{vg.Points(1), vg.Points(2)}},
+	} {
+		if err := addCurve(p, c.name, c.points, c.color, c.dashes); err != nil {
+			return err
+		}
 	}
 	shipped := tuned.shipped
 	shipped.name = "as shipped"
-	if err := addPoint(p, shipped, blue, text.XLeft); err != nil {
+	if err := addPoint(p, shipped, blue, text.XRight); err != nil {
 		return err
 	}
 	fewest := tuned.curve[len(tuned.curve)-1].polls
@@ -78,20 +87,23 @@ func save(p *plot.Plot, file string) error {
 	return os.WriteFile(file, bytes.ReplaceAll(svg.Bytes(), []byte(own), []byte(own+",Arial,Helvetica,sans-serif")), 0o644)
 }
 
-func addCurve(p *plot.Plot, name string, st *study, dashes []vg.Length) error {
+func addCurve(p *plot.Plot, name string, curve []pricedResult, c color.Color, dashes []vg.Length) error {
 	var points plotter.XYs
-	for _, r := range st.curve {
+	for _, r := range curve {
 		points = append(points, plotter.XY{X: r.polls, Y: mean(r.lag)})
 	}
 	line, err := plotter.NewLine(points)
 	if err != nil {
 		return err
 	}
-	line.Color, line.Width, line.Dashes = blue, vg.Points(1.5), dashes
+	line.Color, line.Width, line.Dashes = c, vg.Points(1.5), dashes
 	p.Add(line)
 	p.Legend.Add(name, line)
 	return nil
 }
+
+// lower moves names that would stand in others' way, in points.
+var lower = map[string]float64{"as shipped": -9, "fixed 60 s": 4, "Temporal": -1, "AWS waiter": -5, "version 0.2": -6}
 
 // addPoint adds a point, whose name begins or ends beside it.
 func addPoint(p *plot.Plot, r result, c color.Color, side text.XAlignment) error {
@@ -105,7 +117,7 @@ func addPoint(p *plot.Plot, r result, c color.Color, side text.XAlignment) error
 	if err != nil {
 		return err
 	}
-	label.Offset = vg.Point{X: vg.Points(5 + 19*float64(side)), Y: vg.Points(-4)} // on the left with room for a wider font
+	label.Offset = vg.Point{X: vg.Points(5 + 19*float64(side)), Y: vg.Points(-4 + lower[r.name])} // on the left with room for a wider font
 	label.TextStyle[0].Color, label.TextStyle[0].XAlign = c, side
 	p.Add(point, label)
 	return nil

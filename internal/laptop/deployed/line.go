@@ -18,7 +18,8 @@ type Line struct {
 
 	Level slog.Level
 	Msg   string
-	// The others are those of a poll, which has a JobID and a WatchID, or empty.
+	// The others are those of a poll, which has a WatchID, and a JobID or the Collection
+	// whose refresh is asked for; or empty.
 	Kind           milvus.JobKind
 	JobID, WatchID string
 	Since          time.Time
@@ -47,7 +48,7 @@ func parseLine(text string, at time.Time) (Line, bool) {
 	if l.Msg != polled {
 		return Line{Time: at, Level: l.Level, Msg: watch.Bounded(l.Msg), JobID: watch.Bounded(l.JobID), Error: watch.Bounded(l.Error), Reason: watch.Bounded(l.Reason)}, true
 	}
-	if l.JobID == "" || l.WatchID == "" || l.Poll < 0 || outside(l.Progress, 100) || outside(l.DelaySeconds, 900) {
+	if l.JobID == "" && l.Collection == "" || l.WatchID == "" || l.Poll < 0 || outside(l.Progress, 100) || outside(l.DelaySeconds, 900) {
 		return Line{}, false
 	}
 	for _, text := range []*string{&l.JobID, &l.WatchID, &l.State, &l.Collection, &l.Error, &l.Reason, (*string)(&l.Kind), (*string)(&l.Outcome), (*string)(&l.ErrorKind)} {

@@ -150,6 +150,7 @@ func TestOnlyWhatThePollerWritesIsALine(t *testing.T) {
 		"a report of Lambda's":      {`{"time":"2024-04-11T10:40:00Z","type":"platform.report","record":{"status":"success"}}`, ""},
 		"metrics":                   {`{"_aws":{"Timestamp":1},"Stack":"orders","Polls":1}`, ""},
 		"a poll of no job":          {`{"level":"INFO","msg":"job polled","watchId":"w","poll":1,"delaySeconds":5}`, ""},
+		"a poll of a collection":    {`{"level":"INFO","msg":"job polled","jobId":"","collection":"b","watchId":"w","poll":1,"delaySeconds":5}`, "job polled w"},
 		"a poll of no watch":        {`{"level":"INFO","msg":"job polled","jobId":"7","poll":1,"delaySeconds":5}`, ""},
 		"a progress that is none":   {pollOf("w", 1, `,"progress":101`), ""},
 		"a progress that is less":   {pollOf("w", 1, `,"progress":-1`), ""},

@@ -87,6 +87,8 @@ var (
 		"":                  "waiting",
 		event.StateNotFound: "not found",
 		event.StateExpired:  "expired",
+
+		event.StateNotStarted: "not started",
 	}
 	kindWords = map[milvus.ErrorKind]string{
 		milvus.NotFound:  "not found yet",

@@ -40,6 +40,8 @@ type Screen struct {
 	hints map[milvus.ErrorKind]string
 	// titles are the names of jobs that are not shown by their ids.
 	titles map[string]string
+	// asked has the collections of watches that began without a job.
+	asked map[string]string
 	// bars is nil in plain mode, and after Close.
 	bars    *bars
 	colours bool
@@ -118,7 +120,7 @@ func readable(null *os.File) bool {
 }
 
 func inLines(out, notes io.Writer) *Screen {
-	return &Screen{begun: time.Now(), events: out, notes: notes, hints: map[milvus.ErrorKind]string{}, titles: map[string]string{}}
+	return &Screen{begun: time.Now(), events: out, notes: notes, hints: map[milvus.ErrorKind]string{}, titles: map[string]string{}, asked: map[string]string{}}
 }
 
 // draw has the screen show bars, on a terminal of that size.
@@ -183,6 +185,16 @@ func (s *Screen) Call(titles map[string]string) {
 	}
 }
 
+// name gives the watch of a refresh that a message asked for the collection's name,
+// for it has no job at first. The caller holds the lock.
+func (s *Screen) name(e *entry) {
+	if e.polled && e.jobID == "" {
+		s.asked[e.watchID] = e.collection
+	}
+	e.jobID = cmp.Or(s.asked[e.watchID], e.jobID)
+	e.title = s.title(e.jobID)
+}
+
 func (s *Screen) title(jobID string) string { return cmp.Or(s.titles[jobID], jobID) }
 
 // Status has the text of now stand below the bars, where there are any.
@@ -222,7 +234,7 @@ func (s *Screen) short(text string) (string, paint) {
 	if json.Unmarshal([]byte(text), &e) != nil || e.State == "" {
 		return "", ""
 	}
-	about := s.title(e.JobID)
+	about := cmp.Or(s.title(e.JobID), e.CollectionName)
 	if e.CollectionName != "" && e.CollectionName != about {
 		about += " (" + e.CollectionName + ")"
 	}
@@ -281,7 +293,7 @@ func (s *Screen) Handle(_ context.Context, record slog.Record) error {
 	if s.closed {
 		return nil
 	}
-	e.title = s.title(e.jobID)
+	s.name(&e)
 	stamp, age := fmt.Sprintf("%6.1fs  ", record.Time.Sub(s.begun).Seconds()), ""
 	if s.passing {
 		stamp, age = record.Time.Local().Format("15:04:05 "), fmt.Sprintf("%7s  ", e.age())

@@ -171,3 +171,21 @@ func TestAHintComesOnceAndOnlyForAJobNotSeen(t *testing.T) {
 		})
 	}
 }
+
+func TestAWatchThatBeganWithoutAJobIsShownByItsCollection(t *testing.T) {
+	var notes strings.Builder
+	s := inLines(nil, &notes)
+	log := slog.New(s)
+	log.Info("job polled", "jobId", "", "watchId", "w", "poll", 1, "collection", "ext_books", "delaySeconds", 5, "reason", "the refresh was started")
+	log.Info("job polled", "jobId", "7", "watchId", "w", "poll", 2, "collection", "ext_books", "state", "RefreshInProgress", "progress", 42, "delaySeconds", 5)
+	log.Info("job polled", "jobId", "8", "watchId", "x", "poll", 2, "collection", "ext_books", "state", "RefreshInProgress", "progress", 42, "delaySeconds", 5)
+	s.Event(`{"collectionName":"ext_books","state":"RefreshNotStarted","outcome":"notStarted","terminal":true,"reason":"no"}`)
+	want := `   0.0s  ext_books            poll 1    waiting               next 5s      the refresh was started
+   0.0s  ext_books            poll 2    in progress     42 %  next 5s
+   0.0s  8                    poll 2    in progress     42 %  next 5s      ext_books
+   0.0s  → event RefreshNotStarted ext_books: no
+`
+	if diff := cmp.Diff(want, notes.String()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,7 +1,7 @@
 // Package simcluster is a simulated Milvus cluster, with Zilliz Cloud's control
-// plane: it serves the endpoints that describe jobs of each kind, with the
-// delays, the odd progress and the failures of real ones, over jobs that run by
-// a clock instead of by work.
+// plane: it serves the endpoints that describe jobs of each kind, and those that
+// start and list refreshes, with the delays, the odd progress and the failures of
+// real ones, over jobs that run by a clock instead of by work.
 //
 // Here live the jobs and their course, the answers and faults, the rate limit,
 // and the counts of what was asked. The client of those endpoints does not: the
@@ -25,6 +25,9 @@ const (
 	codeUnavailable      = 2
 	codeRequestLimit     = 4
 	codeRateLimit        = 8
+	codeNoCollection     = 100
+	codeTaskDuplicate    = 703
+	codeNoDatabase       = 800
 	codeInvalid          = 1100 // that of a refresh that is not found, too
 	codeNotAuthenticated = 1400
 	codeNotPermitted     = 1401
@@ -35,6 +38,7 @@ const (
 	codeImport           = 2101 // 2100 of servers before ErrImportSysFailed
 	codeCanceled         = 10000
 	codeTimeout          = 10001
+	codeUnexpected       = 65535
 	codeNoCloudJob       = 90404 // Zilliz Cloud documents none
 
 	msgNotAuthenticated = "not authenticated"
@@ -67,6 +71,12 @@ type Options struct {
 	HonestStatuses bool
 	// Retention is how long a finished job is still found. 0 = as its kind's is.
 	Retention time.Duration
+	// Older makes it a server that hands out an id which never appears for a refresh
+	// that is asked for while another of the collection runs (milvus-io/milvus#49231),
+	// where a newer one answers with code 703 and that one's id.
+	Older bool
+	// NoDate leaves out the answers' Date.
+	NoDate bool
 	// Now is the clock that jobs and the rate limit go by. nil = time.Now.
 	// It is called with the cluster locked, so it must not call the cluster.
 	Now func() time.Time
@@ -74,11 +84,14 @@ type Options struct {
 
 // Cluster is a simulated cluster, safe for concurrent use. Make one with New.
 type Cluster struct {
-	mu     sync.Mutex // guards all below; of opts, Token alone changes
-	opts   Options
-	jobs   map[Ref]*submission
-	recent window
-	counts Counts
+	mu   sync.Mutex // guards all below; of opts, Token alone changes
+	opts Options
+	jobs map[Ref]*submission
+	// collections can be refreshed; started counts the ids handed out.
+	collections map[collectionKey]*Collection
+	started     int
+	recent      window
+	counts      Counts
 }
 
 // Counts says what a cluster was asked since it was made.
@@ -91,6 +104,8 @@ type Counts struct {
 	// PeakPerSecond is the most requests accepted in any one second, wherever
 	// that second begins.
 	PeakPerSecond int
+	// Lists and Starts are the accepted requests of those.
+	Lists, Starts int
 	// PerJob is the accepted describes of each job added.
 	PerJob map[Ref]int
 }
@@ -100,7 +115,7 @@ func New(opts Options) *Cluster {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Cluster{opts: opts, jobs: make(map[Ref]*submission)}
+	return &Cluster{opts: opts, jobs: make(map[Ref]*submission), collections: make(map[collectionKey]*Collection)}
 }
 
 // SetToken makes token the only one accepted, from the next request on.
@@ -131,6 +146,11 @@ func (c *Cluster) Counts() Counts {
 
 // ServeHTTP answers one request as a real server would.
 func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.date(w.Header())
+	if r.Method == http.MethodPost && (r.URL.Path == startPath || r.URL.Path == listPath) {
+		c.serveCollection(w, r)
+		return
+	}
 	kind, id, known := route(r)
 	if !known {
 		http.NotFound(w, r) // Milvus has no 405
@@ -156,15 +176,9 @@ func (c *Cluster) answer(authorization string, ref Ref, rejection *Answer) Answe
 	defer c.mu.Unlock()
 	now := c.opts.Now()
 	c.counts.Describes++
-	if authorization != "Bearer "+c.opts.Token {
-		c.counts.Refused++
-		return Failure(codeUnauthenticated, msgUnauthenticated).withStatus(http.StatusUnauthorized)
+	if refused := c.admit(now, authorization); refused != nil {
+		return *refused
 	}
-	if !c.recent.accept(now, c.opts.RequestsPerSecond) {
-		c.counts.Throttled++
-		return Failure(codeThrottled, msgThrottled)
-	}
-	c.counts.PeakPerSecond = max(c.counts.PeakPerSecond, len(c.recent))
 	if rejection != nil {
 		return *rejection
 	}
@@ -173,6 +187,20 @@ func (c *Cluster) answer(authorization string, ref Ref, rejection *Answer) Answe
 		return job.answer(row, now, cmp.Or(c.opts.Retention, row.retention))
 	}
 	return row.missing(ref.ID)
+}
+
+// admit refuses a request for its token or the rate limit, or returns nil.
+func (c *Cluster) admit(now time.Time, authorization string) *Answer {
+	if authorization != "Bearer "+c.opts.Token {
+		c.counts.Refused++
+		return new(Failure(codeUnauthenticated, msgUnauthenticated).withStatus(http.StatusUnauthorized))
+	}
+	if !c.recent.accept(now, c.opts.RequestsPerSecond) {
+		c.counts.Throttled++
+		return new(Failure(codeThrottled, msgThrottled))
+	}
+	c.counts.PeakPerSecond = max(c.counts.PeakPerSecond, len(c.recent))
+	return nil
 }
 
 // readBody reads the id in a request's body. Where that fails, it returns the

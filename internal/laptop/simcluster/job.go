@@ -34,6 +34,8 @@ type Job struct {
 	// ID is an int64 in digits, or the text of a cloud job or of a refresh.
 	ID             string
 	CollectionName string
+	// Database is that of the collection. "" is default.
+	Database string
 	// ExternalSource is a refresh's: a JSON text or a URL; may be empty.
 	ExternalSource string
 	// Type is a cloud job's. "" = IMPORT.
@@ -70,6 +72,9 @@ type Job struct {
 	// Hangs keeps the job in progress for ever after RunsFor, where its Shape
 	// ended (milvus-io/milvus#53629). Use with LinearTo(42) to hang at 42.
 	Hangs bool
+
+	// Inconsistent makes every list that it is in an error.
+	Inconsistent bool
 
 	// Faults are answers given in the job's stead, visible or not: each to one
 	// describe, in this order. slices.Repeat makes many of one.
@@ -156,17 +161,30 @@ func (s *submission) answer(row row, now time.Time, retention time.Duration) Ans
 		s.Faults = s.Faults[1:]
 		return fault
 	}
-	state, progress, found := s.At(age)
-	ended := age >= s.EndsAt() && !s.Hangs
-	if !found || ended && age-s.EndsAt() > retention {
+	v, found := s.view(row, now, retention)
+	if !found {
 		return row.missing(s.ID)
 	}
-	v := view{state: state, progress: progress}
+	return success(row.describe(s, v))
+}
+
+// ended reports whether the job's end is saved.
+func (s *submission) ended(now time.Time) bool { return now.Sub(s.at) >= s.EndsAt() && !s.Hangs }
+
+// view is what the cluster knows of the job, if it knows it.
+func (s *submission) view(row row, now time.Time, retention time.Duration) (v view, found bool) {
+	age := now.Sub(s.at)
+	state, progress, found := s.At(age)
+	ended := s.ended(now)
+	if !found || ended && age-s.EndsAt() > retention {
+		return view{}, false
+	}
+	v = view{state: state, progress: progress}
 	switch {
 	case ended:
 		v.end, v.reason, v.completed = s.at.Add(s.EndsAt()), s.Fails, state == row.completed
 	case state == row.pending:
 		v.reason = s.PendingReason
 	}
-	return success(row.describe(s, v))
+	return v, true
 }

@@ -20,6 +20,7 @@ import (
 
 var (
 	kinds   = sync.OnceValue(compileEvents)
+	starts  = sync.OnceValue(func() *jsonschema.Schema { return compile(schemas.Message, "#/definitions/RefreshRequest", strict) })
 	sentOn  = sync.OnceValue(func() *jsonschema.Schema { return compile(schemas.Message, "#/definitions/Request", strict) })
 	message = sync.OnceValue(func() *jsonschema.Schema { return compile(schemas.Message, "#", asGiven) })
 )
@@ -60,7 +61,11 @@ func Detail(t testing.TB, text string) {
 // Message checks the body of a message that the poller has sent on.
 func Message(t testing.TB, body string) {
 	t.Helper()
-	if _, err := check(sentOn(), body); err != nil {
+	schema := sentOn()
+	if strings.HasPrefix(body, `{"refresh":`) {
+		schema = starts()
+	}
+	if _, err := check(schema, body); err != nil {
 		t.Errorf("not a message of schemas/message.json: %v\n%s", err, body)
 	}
 }
@@ -120,10 +125,16 @@ func statesOf(schema string) states {
 // pollers are the outcomes of the poller's own ends.
 var pollers = map[string]milvus.Outcome{"JobNotFound": "notFound", "WatchExpired": "expired"}
 
+// notStarted is the poller's end of a refresh that has no job.
+const notStarted = "RefreshNotStarted"
+
 // meaning returns the outcome of a state that ends a watch, or "".
 func (k eventsOf) meaning(state string) milvus.Outcome {
 	if outcome, own := pollers[state]; own {
 		return outcome
+	}
+	if state == notStarted && k.kind == milvus.ExternalCollection {
+		return "notStarted"
 	}
 	return k.kind.Outcome(state)
 }
@@ -131,6 +142,9 @@ func (k eventsOf) meaning(state string) milvus.Outcome {
 func (k eventsOf) checkEnd(detail map[string]any) error {
 	state := detail["state"].(string)
 	outcome, hasOutcome := detail["outcome"].(string)
+	if hasJob := detail["jobId"] != nil; hasJob == (state == notStarted) {
+		return fmt.Errorf("a jobId with %s: %v", state, hasJob)
+	}
 	switch before := detail["kind"] == nil; {
 	case detail["terminal"] == false && hasOutcome:
 		return fmt.Errorf("the outcome %s is of no end", outcome)

@@ -21,24 +21,29 @@ func TestTheKeysPolicyInTheDocsAllowsTheServicesOfAllThatIsEncrypted(t *testing.
 	if err := json.Unmarshal([]byte(block[1]), &policy); err != nil {
 		t.Fatal(err)
 	}
-	got := map[string][]string{}
+	got := map[string]object{}
 	for _, statement := range statements(policy) {
-		if service, ok := at[object](t, statement, "Principal")["Service"].(string); ok {
-			for _, action := range list(statement["Action"]) {
-				got[service] = append(got[service], action.(string))
-			}
+		if principal := at[object](t, statement, "Principal"); principal["Service"] != nil {
+			got[statement["Sid"].(string)] = object{"Service": principal["Service"], "Action": statement["Action"], "Condition": statement["Condition"]}
 		}
 	}
-	for service := range got {
-		slices.Sort(got[service])
-		got[service] = slices.Compact(got[service])
-	}
-	want := map[string][]string{
-		"events.amazonaws.com":      {"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", "kms:ReEncrypt*"},
-		"logs.REGION.amazonaws.com": {"kms:Decrypt", "kms:Describe*", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"},
+	want := map[string]object{
+		"RulesSendToQueues": {
+			"Service": "events.amazonaws.com", "Action": []any{"kms:GenerateDataKey", "kms:Decrypt"},
+			"Condition": object{"StringEquals": object{"aws:SourceAccount": "ACCOUNT"}},
+		},
+		"ArchiveLooksAtTheKey": {"Service": "events.amazonaws.com", "Action": "kms:DescribeKey", "Condition": nil},
+		"ArchiveKeepsEvents": {
+			"Service": "events.amazonaws.com", "Action": []any{"kms:GenerateDataKey", "kms:Decrypt", "kms:ReEncrypt*"},
+			"Condition": object{"StringEquals": object{"kms:EncryptionContext:aws:events:event-bus:arn": "arn:PARTITION:events:REGION:ACCOUNT:event-bus/BUS"}},
+		},
+		"LogGroups": {
+			"Service": "logs.REGION.amazonaws.com", "Action": []any{"kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"},
+			"Condition": object{"ArnLike": object{"kms:EncryptionContext:aws:logs:arn": "arn:PARTITION:logs:REGION:ACCOUNT:log-group:STACK-*"}},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("actions by service (-want +got):\n%s", diff)
+		t.Errorf("what services may do (-want +got):\n%s", diff)
 	}
 	// Those types and no more are encrypted with the key; SQS uses it for who calls SQS.
 	var types []string

@@ -20,9 +20,10 @@ func TestParametersHaveTheirDefaultsAndRanges(t *testing.T) {
 		"ClusterEndpoint":       {"Type": "String"},
 		"ClusterTokenSecretArn": {"Type": "String"},
 		"JobKind":               {"Type": "String", "Default": string(milvus.ExternalCollection), "AllowedValues": kinds},
+		"StartRefreshes":        {"Type": "String", "Default": "false", "AllowedValues": []any{"true", "false"}},
 		"EventBusName":          {"Type": "String", "Default": ""},
 		"EventSource":           {"Type": "String", "Default": "refresh-poller"},
-		"MinPollDelaySeconds":   {"Type": "Number", "Default": 5, "MinValue": 1, "MaxValue": 900},
+		"MinPollDelaySeconds":   {"Type": "Number", "Default": 2, "MinValue": 1, "MaxValue": 900},
 		"MaxPollDelaySeconds":   {"Type": "Number", "Default": 300, "MinValue": 1, "MaxValue": 900},
 		"WatchDeadlineSeconds":  {"Type": "Number", "Default": 86400, "MinValue": 1, "MaxValue": 1209600},
 		"NotFoundGraceSeconds":  {"Type": "Number", "Default": 120, "MinValue": 0, "MaxValue": 86400},
@@ -58,6 +59,18 @@ func TestParametersHaveTheirDefaultsAndRanges(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("parameters (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheControlPlaneIsAskedForNoRefreshes(t *testing.T) {
+	rule := at[object](t, template(t), "Rules", "RefreshesStartOnAClusterOnly")
+	want := object{"Fn::Equals": []any{ref("StartRefreshes"), "true"}}
+	if diff := cmp.Diff(want, at[object](t, rule, "RuleCondition")); diff != "" {
+		t.Errorf("condition (-want +got):\n%s", diff)
+	}
+	want = object{"Fn::Not": []any{object{"Fn::Equals": []any{ref("JobKind"), "cloud"}}}}
+	if diff := cmp.Diff(want, at[[]any](t, rule, "Assertions")[0].(object)["Assert"]); diff != "" {
+		t.Errorf("assertion (-want +got):\n%s", diff)
 	}
 }
 

@@ -20,6 +20,7 @@ func TestTheFunctionIsGivenTheEnvironmentThatItReads(t *testing.T) {
 		"JOB_QUEUE_URL":            ref("JobQueue"),
 		"DEAD_LETTER_QUEUE_URL":    ref("JobDeadLetterQueue"),
 		"JOB_KIND":                 ref("JobKind"),
+		"START_REFRESHES":          ref("StartRefreshes"),
 		// The first of the two. The second has the function wait for the rule, which needs the bus.
 		"EVENT_BUS_NAME": object{"Fn::If": []any{"CreateEventBus", attribute("EventBus", "Name"),
 			object{"Fn::Select": []any{0, []any{ref("EventBusName"), ref("EventBusCheck")}}}}},
