@@ -138,6 +138,9 @@ func TestSourceLeavesJSONNestedInStringsAsOftenAsMayBe(t *testing.T) {
 		s = "[" + quote(s) + "]"
 	}
 	check(t, Source, s, s)
+	if got := Source("[" + quote(s) + "]"); !strings.Contains(got, mask) {
+		t.Errorf("once more: %s", got)
+	}
 }
 
 // As JSON a number becomes a string, in a text it does not.
