@@ -1,5 +1,5 @@
 # What these targets need: Go and make. lint and e2e also need Python with
-# e2e/requirements.txt, and cdk needs Node.js; deploy needs the SAM CLI, and with
+# e2e/requirements.txt, cdk and e2e Node.js; deploy needs the SAM CLI, and with
 # enqueue, redrive and follow an AWS account.
 
 STACK  ?= refresh-poller
@@ -37,12 +37,14 @@ watch: $(LOCAL) ## follow real jobs: JOB_ID=… CLUSTER_ENDPOINT=… CLUSTER_TOK
 # copy, go build sees that there is nothing to do.
 .PHONY: $(LOCAL)
 $(LOCAL):
-	@[ -e $@ ] || echo "The first start compiles the program, and downloads the Go modules that it needs." >&2
+	@[ -e $@ ] || echo "The first start downloads the Go modules that it needs, and compiles." >&2
 	@new=$@.$$$$; cp $@ $$new 2> /dev/null; \
 	go build -o $$new ./cmd/refresh-poller && mv -f $$new $@ || { rm -f $$new; exit 1; }
 
+NEEDS_SAM = @command -v sam > /dev/null || { echo "make $@ needs the SAM CLI: docs/deploy.md says which"; exit 1; }
 .PHONY: deploy
 deploy: ## sam build and sam deploy: CONFIG=default, dev or prod
+	$(NEEDS_SAM)
 	sam build --config-env $(CONFIG)
 	sam deploy --config-env $(CONFIG)
 
@@ -50,8 +52,11 @@ deploy: ## sam build and sam deploy: CONFIG=default, dev or prod
 # the trap a /bin/sh that is bash would go on with the next stack after Ctrl-C.
 STACKS ?= $(sort $(basename $(notdir $(wildcard stacks/*.toml))))
 .PHONY: deploy-all
-deploy-all: ## sam build, and sam deploy for each stacks/*.toml: STACKS="a b" for some
-	@[ -n "$(strip $(STACKS))" ] || { echo "There is no stacks/NAME.toml: docs/deploy.md#several-clusters says what goes into one." >&2; exit 2; }
+deploy-all: ## deploy a stack for each stacks/*.toml, or STACKS="a b"
+	$(NEEDS_SAM)
+	@for stack in $(or $(strip $(STACKS)),NAME); do [ -e "stacks/$$stack.toml" ] || { \
+	  echo "There is no stacks/$$stack.toml: docs/deploy.md#several-clusters says what goes into one." >&2; exit 2; \
+	}; done
 	sam build
 	@trap 'exit 130' INT; failed=; for stack in $(STACKS); do \
 	  echo "sam deploy --config-file stacks/$$stack.toml"; \
@@ -59,11 +64,11 @@ deploy-all: ## sam build, and sam deploy for each stacks/*.toml: STACKS="a b" fo
 	done; [ -z "$$failed" ] || { echo "Not deployed:$$failed" >&2; exit 1; }
 
 .PHONY: enqueue
-enqueue: $(LOCAL) ## start a watch in the deployed stack: JOB_ID=…, STACK=refresh-poller
+enqueue: $(LOCAL) ## start a watch in the stack: JOB_ID=…, STACK=refresh-poller
 	@$(LOCAL) enqueue --stack "$(STACK)"
 
 .PHONY: redrive
-redrive: $(LOCAL) ## move all dead letters back to the job queue: STACK=refresh-poller
+redrive: $(LOCAL) ## move all dead letters back to the queue: STACK=refresh-poller
 	@$(LOCAL) redrive --stack "$(STACK)" --yes
 
 .PHONY: follow
@@ -105,10 +110,16 @@ lint: ## gofmt, vet, staticcheck, cfn-lint
 	cfn-lint -r us-gov-west-1 cn-north-1 -t template.yaml $(filter-out $(NOT_IN_GOVCLOUD),$(wildcard examples/*/template.yaml))
 	cfn-lint -r cn-north-1 -t $(NOT_IN_GOVCLOUD)
 
+# The second SQS. npm notes in node_modules what it has installed.
+FAUXQS := e2e/fauxqs/node_modules/.package-lock.json
+$(FAUXQS): e2e/fauxqs/package-lock.json
+	@command -v npm > /dev/null || { echo "make e2e needs Node.js 20 or newer, with npm"; exit 1; }
+	npm ci --prefix e2e/fauxqs --ignore-scripts --no-audit --no-fund
+
 # FAULT_SEED=… breaks the calls that an earlier run broke, which printed it.
 export PYTHON ?= python3
 .PHONY: e2e
-e2e: ## deploy the template into an AWS emulator and drive it
+e2e: $(FAUXQS) ## deploy the template into AWS emulators and drive it
 	@$(PYTHON) -c 'import boto3, jsonpath_ng, moto.server, samtranslator' 2> /dev/null || { echo "make e2e needs moto_server: $(PYTHON) -m pip install -r e2e/requirements.txt"; exit 1; }
 	@command -v aws > /dev/null || { echo "make e2e needs the AWS CLI: pip install -r e2e/requirements.txt"; exit 1; }
 	go test -tags e2e -count=1 -timeout 15m -v ./e2e
@@ -126,9 +137,14 @@ bench: build ## measure a batch beside its bare calls, start, memory, package
 
 SOAK_BATCHES ?= 100000
 .PHONY: soak
-soak: ## check that memory stays flat over SOAK_BATCHES (100000) batches
+soak: ## check that memory stays flat over SOAK_BATCHES (100000)
 	@$(MAKE) --no-print-directory build-PollerFunction ARTIFACTS_DIR=bin/bench GOARCH=$$(go env GOARCH)
 	@go -C $(TOOLS) run ./bench -soak $(SOAK_BATCHES) "$(CURDIR)/bin/bench/bootstrap"
+
+# LAMBDA_UNDER may be a program that limits the one behind it, as systemd-run does.
+.PHONY: lambda
+lambda: ## treat the poller's binary as Lambda may: frozen, killed, slow, full
+	LAMBDA_FROZEN=6m LAMBDA_TIMEOUT=30s go test -count=1 -timeout 15m -v -run 'Frozen|Killed|Slow|Memory' ./functions/poller
 
 .PHONY: load
 load: ## follow 10 000 jobs in simulated time: limit, fairness, ends
@@ -136,7 +152,7 @@ load: ## follow 10 000 jobs in simulated time: limit, fairness, ends
 
 MODEL_CHECKS ?= 5000
 .PHONY: model
-model: ## let chance look for a lost watch in MODEL_CHECKS (5000) schedules
+model: ## let chance look for a lost watch in MODEL_CHECKS (5000) runs
 	go test -count=1 -v -run NoSchedule ./internal/poller -rapid.checks=$(MODEL_CHECKS)
 
 EXPLORE_FAULTS ?= 2
@@ -173,7 +189,7 @@ package: ## build the stack that deploys without a build, in dist/stack
 
 TAG ?=
 .PHONY: release
-release: ## build all files of a release, in dist; TAG=… must be the version's
+release: ## build a release's files, in dist; TAG=…, if any, is checked
 	@rm -rf dist
 	@go -C $(TOOLS) run ./release -tag "$(TAG)" "$(CURDIR)/dist"
 

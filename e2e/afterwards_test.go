@@ -100,8 +100,7 @@ func (s *stack) wantSchemas(t *testing.T) {
 	t.Helper()
 	for _, e := range s.events {
 		if hasSchema(e) {
-			// moto leaves the account out.
-			schematest.Event(t, strings.Replace(e.text, "{", `{"account": "`+account+`", `, 1))
+			schematest.Event(t, enveloped(t, e.text))
 		}
 	}
 	for _, body := range s.reenqueued() {
@@ -116,6 +115,24 @@ func (s *stack) wantSchemas(t *testing.T) {
 	if len(s.received) == 0 {
 		t.Error("no message was received")
 	}
+}
+
+// enveloped returns an event with what it has around its detail in AWS: moto leaves
+// the account out, kumo the resources, and kumo adds the bus.
+func enveloped(t *testing.T, text string) string {
+	t.Helper()
+	var event map[string]json.RawMessage
+	decode(t, text, &event)
+	event["account"] = json.RawMessage(strconv.Quote(account))
+	if event["resources"] == nil {
+		event["resources"] = json.RawMessage("[]")
+	}
+	delete(event, "event-bus-name")
+	all, err := json.Marshal(event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(all)
 }
 
 // hasSchema reports whether schemas/event.json describes the event: only those of

@@ -32,7 +32,19 @@ type commanded struct {
 }
 
 func TestTheCommandsServeADeployedStack(t *testing.T) {
-	c := deployCommanded(t)
+	for name, others := range map[string]bool{"in moto": false, "elsewhere": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := startEmulator(t)
+			if others {
+				e = e.beside(t)
+			}
+			deployCommanded(t, e).serve(t)
+		})
+	}
+}
+
+func (c commanded) serve(t *testing.T) {
 	t.Run("enqueue and follow", c.enqueueAndFollow)
 	t.Run("redrive", c.redrive)
 	t.Run("no such stack", func(t *testing.T) {
@@ -43,12 +55,12 @@ func TestTheCommandsServeADeployedStack(t *testing.T) {
 	})
 }
 
-func deployCommanded(t *testing.T) commanded {
+func deployCommanded(t *testing.T, e *emulator) commanded {
 	t.Helper()
 	if out, err := exec.Command("make", "-s", "-C", "..", "bin/refresh-poller").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	built, e, cluster := build(t), startEmulator(t), startCluster(t, plainToken, nil)
+	built, cluster := build(t), startCluster(t, plainToken, nil)
 	secret, err := secretsmanager.NewFromConfig(e.client()).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("token"), SecretString: aws.String(plainToken)})
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +68,7 @@ func deployCommanded(t *testing.T) commanded {
 	d := deploy(t, e, map[string]parameters{"commanded": {
 		"ClusterEndpoint": cluster.URL, "ClusterTokenSecretArn": *secret.ARN, "MinPollDelaySeconds": "1", "MaxPollDelaySeconds": "3",
 	}})["commanded"]
+	e.adopt(t, d)
 	emptied, err := sqs.NewFromConfig(e.client()).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("emptied-instead")})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import time
 
 import jsonpath_ng.ext
 import targets  # noqa: F401, its import gives moto the targets that it lacks
+from moto.cloudformation.parsing import ResourceMap
 from moto.core.config import default_user_config
 from moto.server import ThreadedMotoServer
 from moto.sqs import models as sqs
@@ -25,6 +26,9 @@ jsonpath_ng.ext.parse = functools.cache(jsonpath_ng.ext.parse)
 # queue's attributes, to know how long the queue keeps messages (days), and makes dates of its times.
 sqs.SQSBackend.is_message_valid_based_on_retention_period = lambda *_: True
 sqs.unix_time_millis = lambda: time.time() * 1000
+# In the place of a resource whose condition is false moto has None, and trips over it in DescribeStackResource.
+values_and_gaps = ResourceMap.values
+ResourceMap.values = lambda self: [resource for resource in values_and_gaps(self) if resource]
 # By default moto only pretends to execute state machines. Their own calls go to MOTO_PORT, which is the proxy's.
 default_user_config["stepfunctions"]["execute_state_machine"] = True
 # CloudFormation would create them where they are not executed.

@@ -38,17 +38,24 @@ const (
 )
 
 // emulator is moto behind a proxy, which
-//   - passes one call at a time: moto takes calls in several threads, but its
+//   - passes moto one call at a time: it takes calls in several threads, but its
 //     queues don't lock and lose a message sent while another is deleted
 //   - keeps the calls of functions, for all that they write passes here
 //   - can answer a call in moto's stead.
 type emulator struct {
-	URL, moto string
-	turn      sync.Mutex // held for a call of moto
+	URL  string
+	moto *moto
+	// others are nil, or the emulators that answer instead of moto (others_test.go).
+	others *others
 
 	mu    sync.Mutex // guards those below
 	calls []call
 	fault fault
+}
+
+type moto struct {
+	URL  string
+	turn sync.Mutex // held for a call
 }
 
 // call is one call.
@@ -75,44 +82,51 @@ type answer struct {
 	Cut bool
 }
 
-// startEmulator starts moto, and stops it at the test's end, however that comes:
-// emulator.py lives no longer than the pipe to it.
+// startEmulator starts moto, and a proxy before it.
 func startEmulator(t *testing.T) *emulator {
 	t.Helper()
-	e := &emulator{}
+	e := &emulator{moto: &moto{}}
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	e.URL = server.URL
-	python := exec.Command(python(), "emulator.py")
 	// The state machines that moto executes make their calls here.
-	python.Env = append(os.Environ(), "MOTO_PORT="+server.URL[strings.LastIndex(server.URL, ":")+1:])
-	stdin, err := python.StdinPipe()
+	e.moto.URL = serve(t, exec.Command(python(), "emulator.py"), "pip install -r e2e/requirements.txt", "MOTO_PORT="+e.port())
+	return e
+}
+
+func (e *emulator) port() string { return e.URL[strings.LastIndex(e.URL, ":")+1:] }
+
+// serve starts an emulator and returns its URL. It is stopped at the test's end,
+// however that comes, for it lives no longer than the pipe to it.
+func serve(t *testing.T, command *exec.Cmd, install string, variables ...string) (url string) {
+	t.Helper()
+	command.Env = append(os.Environ(), variables...)
+	stdin, err := command.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout, err := python.StdoutPipe()
+	stdout, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	python.Stderr = &log
-	if err := python.Start(); err != nil {
-		t.Fatal(err)
+	command.Stderr = &log
+	if err := command.Start(); err != nil {
+		t.Fatalf("%v; to get it: %s", err, install)
 	}
 	port, err := bufio.NewReader(stdout).ReadString('\n')
 	t.Cleanup(func() {
 		stdin.Close()
-		defer time.AfterFunc(10*time.Second, func() { python.Process.Kill() }).Stop()
-		python.Wait()
+		defer time.AfterFunc(10*time.Second, func() { command.Process.Kill() }).Stop()
+		command.Wait()
 		if t.Failed() {
-			t.Logf("the last that moto logged: %s", log.Bytes()[max(0, log.Len()-4000):])
+			t.Logf("the last that %s logged: %s", command, log.Bytes()[max(0, log.Len()-4000):])
 		}
 	})
 	if err != nil {
-		t.Fatalf("moto did not start; to get it: %s -m pip install -r e2e/requirements.txt", python.Path)
+		t.Fatalf("%s did not start; to get it: %s", command, install)
 	}
-	e.moto = "http://127.0.0.1:" + strings.TrimSpace(port)
-	return e
+	return "http://127.0.0.1:" + strings.TrimSpace(port)
 }
 
 func python() string { return cmp.Or(os.Getenv("PYTHON"), "python3") }
@@ -168,17 +182,24 @@ func (e *emulator) keep(c call) fault {
 }
 
 func (e *emulator) forward(r *http.Request, body []byte) answer {
-	broken := func(err error) answer {
-		return answer{Status: http.StatusBadGateway, Body: fmt.Appendf(nil, "moto: %v", err)}
+	if url, body, ok := e.others.take(r.Header.Get("X-Amz-Target"), body); ok {
+		return forward(url, r, body)
 	}
-	req, err := http.NewRequest(r.Method, e.moto+r.URL.RequestURI(), bytes.NewReader(body))
+	e.moto.turn.Lock()
+	defer e.moto.turn.Unlock()
+	return forward(e.moto.URL, r, body)
+}
+
+func forward(url string, r *http.Request, body []byte) answer {
+	broken := func(err error) answer {
+		return answer{Status: http.StatusBadGateway, Body: fmt.Appendf(nil, "%s: %v", url, err)}
+	}
+	req, err := http.NewRequest(r.Method, url+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return broken(err)
 	}
 	req.Header = r.Header.Clone()
 	req.Host = r.Host
-	e.turn.Lock()
-	defer e.turn.Unlock()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return broken(err)
@@ -188,7 +209,7 @@ func (e *emulator) forward(r *http.Request, body []byte) answer {
 	if err != nil {
 		return broken(err)
 	}
-	res.Header.Del("Connection") // moto's own, with us
+	res.Header.Del("Connection") // the emulator's own, with us
 	return answer{Status: res.StatusCode, Header: res.Header, Body: text}
 }
 

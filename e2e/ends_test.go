@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,8 +49,11 @@ func completion(t *testing.T, s *stack) func(t *testing.T) {
 		if e.Source != "refresh-poller" || e.DetailType != "External Collection Refresh Job State Change" {
 			t.Errorf("event from %q, %q", e.Source, e.DetailType)
 		}
-		// moto drops the fraction of the second.
-		if at := e.Time.Format("2006-01-02T15:04:05"); !strings.HasPrefix(fmt.Sprint(got["endTime"]), at) {
+		if at := s.sentTime(t, got["id"]); at != got["endTime"] {
+			t.Errorf("event sent with the time %s about a job that ended at %v", at, got["endTime"])
+		}
+		// moto drops the fraction of the second, and kumo gives an event its own time.
+		if at := e.Time.Format("2006-01-02T15:04:05"); s.emulator.others == nil && !strings.HasPrefix(fmt.Sprint(got["endTime"]), at) {
 			t.Errorf("event at %s about a job that ended at %v", at, got["endTime"])
 		}
 		if end := s.end(t, oddJob).Detail; end["jobId"] != oddJob || end["state"] != "RefreshCompleted" {
@@ -62,6 +66,30 @@ func completion(t *testing.T, s *stack) func(t *testing.T) {
 			}
 		}
 	}
+}
+
+// sentTime returns the time that the function gave an event, to the millisecond.
+func (s *stack) sentTime(t *testing.T, id any) string {
+	t.Helper()
+	for _, c := range s.emulator.called() {
+		var in struct {
+			Entries []struct {
+				Time   float64
+				Detail string
+			}
+		}
+		if c.Target != putEvents {
+			continue
+		}
+		decode(t, string(c.Body), &in)
+		for _, entry := range in.Entries {
+			if strings.Contains(entry.Detail, fmt.Sprint(id)) {
+				return time.UnixMilli(int64(math.Round(entry.Time * 1000))).UTC().Format("2006-01-02T15:04:05.000Z")
+			}
+		}
+	}
+	t.Fatalf("no call put the event %v", id)
+	return ""
 }
 
 func failure(t *testing.T, s *stack) func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -55,6 +56,9 @@ func documentedPatterns(t *testing.T) (all []documented) {
 			if !strings.Contains(d.pattern, `"source": [`) { // an event, or a state machine
 				continue
 			}
+			if strings.Contains(d.pattern, `"refresh-poller.`) { // for stacks on one bus: bus_test.go
+				continue
+			}
 			if d.matches == nil {
 				for _, name := range quoted.FindAllStringSubmatch(block[2], -1) {
 					d.matches = append(d.matches, name[1])
@@ -90,20 +94,29 @@ func patterns(t *testing.T, s *stack) func(t *testing.T) {
 		}
 		names := s.putSamples(t, events, bus)
 		for url, d := range caught {
-			var got []string
-			for messages := s.take(t.Context(), url); len(messages) > 0; messages = s.take(t.Context(), url) {
-				for _, m := range messages {
-					var event struct{ Detail struct{ ID string } }
-					if err := json.Unmarshal([]byte(*m.Body), &event); err != nil {
-						t.Fatal(err)
-					}
-					got = append(got, names[event.Detail.ID])
-				}
-			}
-			slices.Sort(got)
-			if diff := cmp.Diff(d.matches, got); diff != "" {
+			if diff := cmp.Diff(d.matches, s.samplesIn(t, url, names, len(d.matches))); diff != "" {
 				t.Errorf("samples (-documented +matched) by %s\n%s", d.pattern, diff)
 			}
+		}
+	}
+}
+
+// samplesIn empties a queue of samples and returns their names, sorted. It waits for
+// as many as it is told: kumo delivers after it has answered.
+func (s *stack) samplesIn(t *testing.T, url string, names map[string]string, want int) (got []string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		messages := s.take(t.Context(), url)
+		for _, m := range messages {
+			var event struct{ Detail struct{ ID string } }
+			if err := json.Unmarshal([]byte(*m.Body), &event); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, names[event.Detail.ID])
+		}
+		if len(messages) == 0 && (len(got) >= want || time.Now().After(deadline)) {
+			slices.Sort(got)
+			return got
 		}
 	}
 }

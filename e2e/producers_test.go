@@ -173,7 +173,7 @@ func refreshAPI(t *testing.T) (url string) {
 // failOneEntry stands in front of an emulator and has the first entry of the first
 // batch of messages fail.
 func failOneEntry(t *testing.T, e *emulator) (*emulator, *atomic.Bool) {
-	flaky, done := &emulator{moto: e.URL}, &atomic.Bool{}
+	flaky, done := &emulator{moto: &moto{URL: e.URL}}, &atomic.Bool{}
 	flaky.setFault(func(c call, forward func([]byte) answer) answer {
 		if c.Target != sendMessages || done.Swap(true) {
 			return forward(c.Body)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,7 +58,7 @@ func TestMakeSaysThatTheFirstStartCompiles(t *testing.T) {
 		}
 	}
 	copyMakefile(t, dir)
-	for i, want := range []string{"The first start compiles the program, and downloads the Go modules that it needs.\n", ""} {
+	for i, want := range []string{"The first start downloads the Go modules that it needs, and compiles.\n", ""} {
 		if out, err := makeIn(t, dir, nil, "-s", "demo").CombinedOutput(); err != nil || string(out) != want {
 			t.Errorf("start %d: %v, %q", i+1, err, out)
 		}
@@ -142,6 +143,7 @@ func TestMakeDeployAllDeploysEachStackAndSaysWhichFailed(t *testing.T) {
 		"all":            {files: []string{"orders", "books"}, deployed: []string{"books", "orders"}},
 		"some":           {args: []string{"STACKS=orders"}, files: []string{"books", "orders"}, deployed: []string{"orders"}},
 		"one fails":      {files: []string{"bad", "books"}, deployed: []string{"bad", "books"}, status: 2, says: "Not deployed: bad\n"},
+		"no such file":   {args: []string{"STACKS=books boks"}, files: []string{"books"}, status: 2, says: "There is no stacks/boks.toml: docs/deploy.md#several-clusters says what goes into one.\n"},
 		"without a file": {files: nil, status: 2, says: "There is no stacks/NAME.toml: docs/deploy.md#several-clusters says what goes into one.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,5 +177,27 @@ func TestMakeDeployAllDeploysEachStackAndSaysWhichFailed(t *testing.T) {
 				t.Errorf("sam's arguments (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestMakeSaysThatDeployingNeedsTheSAMCLI(t *testing.T) {
+	for _, target := range []string{"deploy", "deploy-all"} {
+		command := makeIn(t, "../..", map[string]string{"PATH": t.TempDir()}, "-s", target)
+		out, _ := command.CombinedOutput()
+		if want := "make " + target + " needs the SAM CLI: docs/deploy.md says which\n"; !strings.Contains(string(out), want) || command.ProcessState.Success() {
+			t.Errorf("not %q, but\n%s", want, out)
+		}
+	}
+}
+
+func TestMakeHelpFitsIntoEightyColumns(t *testing.T) {
+	out, err := makeIn(t, "../..", nil, "-s", "help").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "  make demo ") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if width := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); width > 80 {
+			t.Errorf("%d columns: %s", width, line)
+		}
 	}
 }

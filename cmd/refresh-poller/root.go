@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"refresh-poller/internal/laptop/screen"
 )
 
 // Exit statuses.
@@ -99,8 +101,9 @@ func run(ctx context.Context, args []string, h host) int {
 		return exitCompleted
 	}
 	if text := err.Error(); text != "" {
+		who := command.Name() + ": "
 		for line := range strings.SplitSeq(text, "\n") {
-			fmt.Fprintf(h.stderr, "%s: %s\n", command.Name(), line)
+			fmt.Fprintln(h.stderr, screen.Wrapped(h.stderr, who+line, strings.Repeat(" ", len(who))))
 		}
 	}
 	if f, ok := errors.AsType[failure](err); ok {

@@ -67,7 +67,7 @@ func newWatch(h host) *cobra.Command {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&o.endpoint, "endpoint", "", "`URL` of the cluster; of Zilliz Cloud's API for --kind cloud")
-	flags.StringVar(&o.tokenFile, "token-file", "", "`FILE` with the API key or user:password [CLUSTER_TOKEN, with the token itself]")
+	flags.StringVar(&o.tokenFile, "token-file", "", "`FILE` with the API key or user:password, or JSON as in a stack's secret [CLUSTER_TOKEN, with what the file holds]")
 	flags.StringVar(&o.caFile, "ca-file", "", "`FILE` with CAs in PEM to trust besides the system's")
 	flags.StringVar(&o.kind, "kind", o.kind, "`KIND` of the jobs: "+milvus.KindNames())
 	flags.BoolVar(&o.progress, "progress", false, "publish an event for each change of state or progress too")

@@ -32,6 +32,7 @@ locals {
     ClusterTokenSecretArn       = var.cluster_token_secret_arn
     ClusterTokenSecretKmsKeyArn = var.cluster_token_secret_kms_key_arn
     JobKind                     = var.job_kind
+    StartRefreshes              = var.start_refreshes
     EventBusName                = var.event_bus_name
     EventSource                 = var.event_source
     PublishProgress             = var.publish_progress

@@ -39,6 +39,12 @@ variable "job_kind" {
   default     = null
 }
 
+variable "start_refreshes" {
+  description = "Let messages start refreshes."
+  type        = string
+  default     = null
+}
+
 variable "event_bus_name" {
   description = "Event bus."
   type        = string

@@ -5,6 +5,8 @@
 package connection
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -24,6 +26,13 @@ const (
 // takeDown is more than net/http needs to take a request that was given up off its
 // connection, which then is idle.
 const takeDown = time.Second
+
+// maxDials is how many connections a request may open. net/http opens another without
+// end, nor any pause, where HTTP/2 says that the request was not processed
+// (golang/go#52459).
+const maxDials = 3
+
+var errTurnedAway = fmt.Errorf("the server gave up %d connections without taking the request", maxDials)
 
 // Pool sends requests over kept connections. It is safe for concurrent use; make
 // one for the process.
@@ -61,26 +70,36 @@ func (p *Pool) next() *generation { return &generation{Transport: p.template.Loa
 
 // RoundTrip is http.RoundTripper's, and reports whether the connection was kept
 // from a request that was answered before this one began: then it may have died
-// since. Where the request or the reading of the response's body fails, even at
-// req's own deadline, the connections are left.
+// since. It opens maxDials at most. Where the request or the reading of the response's
+// body fails, even at req's own deadline, the connections are left.
 func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err error) {
 	g := p.current.Load()
 	answered, began := g.answered.Load(), time.Now()
+	ctx, cancel := context.WithCancelCause(req.Context())
+	var dials atomic.Int32
 	var got net.Conn
-	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+	trace := &httptrace.ClientTrace{TLSHandshakeStart: func() { // without TLS it is HTTP/1.1
+		if dials.Add(1) > maxDials {
+			cancel(errTurnedAway)
+		}
+	}, GotConn: func(info httptrace.GotConnInfo) {
 		// Of requests at once over a new connection of HTTP/2 all but the first are
 		// told that it is reused. And it may open several, of which some lie unused.
 		got, kept = info.Conn, answered && (info.Reused || madeBefore(info.Conn, began))
 	}}
-	res, err = g.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	res, err = g.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
+		if context.Cause(ctx) == errTurnedAway {
+			err = errTurnedAway
+		}
+		cancel(nil)
 		if got != nil {
 			p.leave(g)
 			err = said(got, err)
 		}
 		return nil, kept, err
 	}
-	res.Body = &body{ReadCloser: res.Body, pool: p, from: g}
+	res.Body = &body{ReadCloser: res.Body, pool: p, from: g, end: cancel}
 	return res, kept, nil
 }
 
@@ -112,6 +131,7 @@ type body struct {
 	io.ReadCloser
 	pool *Pool
 	from *generation
+	end  context.CancelCauseFunc // of the request
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -128,6 +148,7 @@ func (b *body) Read(p []byte) (int, error) {
 
 func (b *body) Close() error {
 	err := b.ReadCloser.Close()
+	b.end(nil)
 	if b.pool.current.Load() != b.from {
 		b.from.CloseIdleConnections()
 	}

@@ -37,7 +37,7 @@ func long(v any) any {
 		}
 		return all
 	case []any:
-		var all []any
+		all := []any{} // an empty list is one, and no null
 		for _, item := range v {
 			all = append(all, long(item))
 		}

@@ -69,9 +69,7 @@ func New(out, notes *os.File) (*Screen, error) {
 	}
 	s := inLines(events, notes)
 	s.brief = brief
-	if fd := int(notes.Fd()); term.IsTerminal(fd) {
-		s.size = known(func() (int, int, error) { return term.GetSize(fd) })
-	}
+	s.size = terminalSize(notes)
 	if size := sizeOf(notes); size != nil && (same || silent(out)) {
 		s.draw(size, os.Getenv("NO_COLOR") == "") // no-color.org: an empty one does not count
 	}
@@ -86,6 +84,27 @@ func sizeOf(notes *os.File) func() (width, height int, err error) {
 		return nil
 	}
 	return func() (width, height int, err error) { return term.GetSize(fd) }
+}
+
+// terminalSize returns what tells the size to wrap notes to, or nil where that is no
+// terminal.
+func terminalSize(notes *os.File) func() (width, height int) {
+	fd := int(notes.Fd())
+	if !term.IsTerminal(fd) {
+		return nil
+	}
+	return known(func() (int, int, error) { return term.GetSize(fd) })
+}
+
+// Wrapped returns a message as to shows it: broken between words if that is a
+// terminal, with indent before all lines but the first.
+func Wrapped(to *os.File, text, indent string) string {
+	size := terminalSize(to)
+	if size == nil {
+		return text
+	}
+	width, _ := size()
+	return wrap(text, indent, width)
 }
 
 func sameFile(a, b *os.File) bool {

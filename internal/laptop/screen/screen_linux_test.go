@@ -165,6 +165,19 @@ func TestLinesOnATerminalAreWrappedBetweenWords(t *testing.T) {
 	}
 }
 
+func TestAMessageIsWrappedForATerminalOnly(t *testing.T) {
+	message := "watch: the cluster asks for a certificate (no answer: remote error: tls: certificate required): put it"
+	want := "watch: the cluster asks for a certificate (no answer: remote error: tls:\n       certificate required): put it"
+	_, slave := pseudoTerminal(t)
+	if got := Wrapped(slave, message, "       "); got != want {
+		t.Errorf("on a terminal %q", got)
+	}
+	_, file := pipe(t)
+	if got := Wrapped(file, message, "       "); got != message {
+		t.Errorf("elsewhere %q", got)
+	}
+}
+
 func TestAnotherTerminalGetsTheEventsInShort(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	master, out := pseudoTerminal(t)

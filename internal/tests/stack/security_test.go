@@ -34,6 +34,39 @@ func TestSecurityNamesTestsThatThereAre(t *testing.T) {
 	}
 }
 
+// A row of the table has a promise, and tests with their packages behind them.
+func TestEachPromiseOfSecurityHasATestInThePackageThatIsNamed(t *testing.T) {
+	_, table, _ := strings.Cut(security(t), "| promise | tests |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(table, "\n")
+	if len(rows) < 10 {
+		t.Errorf("only %d promises", len(rows))
+	}
+	group := regexp.MustCompile("((?:`Test[A-Za-z0-9]+`(?:, )?)+) \\(`([a-z/]+)`\\)(?:, )?")
+	for _, row := range rows {
+		cells := strings.Split(strings.Trim(row, "| "), " | ")
+		if len(cells) != 2 || group.ReplaceAllString(cells[1], "") != "" || cells[1] == "" {
+			t.Errorf("not a promise, and tests with their packages: %s", row)
+			continue
+		}
+		for _, of := range group.FindAllStringSubmatch(cells[1], -1) {
+			var tests strings.Builder
+			files, err := fs.Glob(os.DirFS("../../.."), of[2]+"/*_test.go")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files {
+				tests.WriteString(document(t, file))
+			}
+			for name := range strings.SplitSeq(of[1], ", ") {
+				if name = strings.Trim(name, "`"); !strings.Contains(tests.String(), "\nfunc "+name+"(") {
+					t.Errorf("%s has no %s", of[2], name)
+				}
+			}
+		}
+	}
+}
+
 func TestSecurityListsWhatIAMAllows(t *testing.T) {
 	claims := security(t)
 	for _, role := range []string{"PollerRole", "ResumeRole", "NetworkPolicy"} {
