@@ -78,6 +78,8 @@ func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err 
 	ctx, cancel := context.WithCancelCause(req.Context())
 	var dials atomic.Int32
 	var got net.Conn
+	seen := g.arrival(req)
+	defer seen.stop()
 	trace := &httptrace.ClientTrace{TLSHandshakeStart: func() { // without TLS it is HTTP/1.1
 		if dials.Add(1) > maxDials {
 			cancel(errTurnedAway)
@@ -85,9 +87,13 @@ func (p *Pool) RoundTrip(req *http.Request) (res *http.Response, kept bool, err 
 	}, GotConn: func(info httptrace.GotConnInfo) {
 		// Of requests at once over a new connection of HTTP/2 all but the first are
 		// told that it is reused. And it may open several, of which some lie unused.
-		got, kept = info.Conn, answered && (info.Reused || madeBefore(info.Conn, began))
-	}}
-	res, err = g.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+		old := answered && madeBefore(info.Conn, began)
+		got, kept = info.Conn, old || answered && info.Reused
+		seen.over(info.Conn, old)
+	}, WroteRequest: seen.wrote}
+	req = req.WithContext(httptrace.WithClientTrace(ctx, trace))
+	seen.mind(req)
+	res, err = g.RoundTrip(req)
 	if err != nil {
 		if context.Cause(ctx) == errTurnedAway {
 			err = errTurnedAway

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -26,17 +27,22 @@ func HearOut(dial dial) dial {
 		if err != nil {
 			return nil, err
 		}
-		return young{conn, time.Now()}, nil
+		return &young{Conn: conn, made: time.Now()}, nil
 	}
 }
 
 type young struct {
 	net.Conn
 	made time.Time
+	// wrote is how long after made the last write ended, in nanoseconds.
+	wrote atomic.Int64
 }
 
-func (c young) Write(p []byte) (int, error) {
+func (c *young) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
+	if n > 0 {
+		c.wrote.Store(int64(time.Since(c.made)))
+	}
 	hungUp := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 	if hungUp && time.Since(c.made) < youth {
 		return len(p), nil // the next read fails, if not by what was said then by the same
@@ -44,13 +50,27 @@ func (c young) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// madeBefore reports whether a connection of HearOut's was made before that time.
-func madeBefore(conn net.Conn, at time.Time) bool {
+// acknowledged reports whether something was written since a time, and whether the
+// peer has acknowledged all that was written. net/http says that it wrote a request
+// of HTTP/1.1 just before it does (persistConn.writeLoop).
+func (c *young) acknowledged(since time.Time) bool {
+	written := c.made.Add(time.Duration(c.wrote.Load())).After(since)
+	return written && nothingUnacknowledged(c.Conn)
+}
+
+// youngOf returns the connection as HearOut made it, nil if it did not.
+func youngOf(conn net.Conn) *young {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}
-	c, ok := conn.(young)
-	return ok && c.made.Before(at)
+	c, _ := conn.(*young)
+	return c
+}
+
+// madeBefore reports whether a connection of HearOut's was made before that time.
+func madeBefore(conn net.Conn, at time.Time) bool {
+	c := youngOf(conn)
+	return c != nil && c.made.Before(at)
 }
 
 // notEstablished is net/http's error for the first request over a connection of HTTP/2

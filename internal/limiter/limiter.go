@@ -20,7 +20,7 @@ const MaxHold = time.Minute
 
 // Limiter lets no more requests reach the cluster in any window than their
 // share, however long each is on its way: the next one starts in the place of
-// one whose answer has been in for a window. It is not golang.org/x/time/rate,
+// one that has been known for a window to be there. It is not golang.org/x/time/rate,
 // whose bucket lets a burst and the refill through within one second. The zero
 // value is not usable.
 type Limiter struct {
@@ -58,9 +58,10 @@ func (l *Limiter) Spend() {
 	}
 }
 
-// Wait returns when a request may start; done must be called once, when its
-// answer is in. It returns ErrTooLate, as soon as that is certain, when the
-// request can't start before ctx's deadline, or else ctx's error.
+// Wait returns when a request may start; done must be called as soon as it is known
+// to have reached the cluster, by its answer if not before. Further calls do nothing.
+// Wait returns ErrTooLate, as soon as that is certain, when the request can't start
+// before ctx's deadline, or else ctx's error.
 func (l *Limiter) Wait(ctx context.Context) (done func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, late(err)
@@ -78,7 +79,7 @@ func (l *Limiter) Wait(ctx context.Context) (done func(), err error) {
 			return nil, late(err)
 		}
 	}
-	return func() { l.slots <- wallTime().Add(l.window) }, nil
+	return sync.OnceFunc(func() { l.slots <- wallTime().Add(l.window) }), nil
 }
 
 // wallTime is the time without Go's monotonic clock, which may stand still

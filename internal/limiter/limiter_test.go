@@ -137,6 +137,7 @@ func checkRandomTraffic(t *testing.T, random *rand.Rand) {
 		arrival := time.Duration(random.Int64N(int64(20 * time.Second)))
 		patience := time.Duration(random.Int64N(int64(30 * time.Second)))
 		there, back := time.Duration(random.Int64N(int64(time.Second))), time.Duration(random.Int64N(int64(time.Second)))
+		known := time.Duration(random.Int64N(int64(back) + 1)) // to have arrived, before the answer
 		impatient, deserted := random.IntN(2) == 0, random.IntN(10) == 0
 		done.Go(func() {
 			time.Sleep(arrival)
@@ -160,7 +161,9 @@ func checkRandomTraffic(t *testing.T, random *rand.Rand) {
 			mu.Lock()
 			started, reached = append(started, start), append(reached, time.Now())
 			mu.Unlock()
-			time.Sleep(back)
+			time.Sleep(known)
+			end()
+			time.Sleep(back - known)
 			end()
 		})
 	}
@@ -190,6 +193,23 @@ func checkRandomTraffic(t *testing.T, random *rand.Rand) {
 			}
 		}
 	}
+}
+
+func TestARequestThatIsDoneTwiceGivesOneSlotBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(1)
+		done, err := l.Wait(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		done()
+		time.Sleep(100 * time.Millisecond)
+		done() // which would also block
+		want := []time.Duration{900 * time.Millisecond, 1900 * time.Millisecond}
+		if diff := cmp.Diff(want, starts(t, l, 2)); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestASlotThatIsNotBeforeTheDeadlineIsTooLateAtOnce(t *testing.T) {

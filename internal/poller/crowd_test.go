@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"refresh-poller/internal/connection"
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/laptop/simcluster"
 	"refresh-poller/internal/milvus"
@@ -111,25 +112,46 @@ func (c *crowd) end(d event.Detail) {
 	}
 }
 
-// Describe takes 20 to 300 ms, and one in 200 takes 5 s. The request reaches the
-// cluster at any moment of that time.
-func (c *crowd) Describe(_ context.Context, _ string, job milvus.Ref) (milvus.Job, error) {
-	there, back := c.way()
-	time.Sleep(there)
+// Describe takes 20 to 300 ms, and one in 200 takes 5 s, or as long as the ways there
+// and back if that is more.
+func (c *crowd) Describe(ctx context.Context, _ string, job milvus.Ref) (milvus.Job, error) {
+	w := c.ways()
+	time.AfterFunc(w.known, func() { connection.Arrived(ctx) })
+	time.Sleep(w.there)
 	found, err := c.answer(job.ID)
-	time.Sleep(back)
+	time.Sleep(w.answered - w.there)
 	return found, err
 }
 
-func (c *crowd) way() (there, back time.Duration) {
+// ways are when, after it was begun, a request arrives, is known to have arrived,
+// and is answered.
+type ways struct{ there, known, answered time.Duration }
+
+// ways has either way take 5 to 80 ms, and 200 ms more for one packet in 100, which
+// is lost. The acknowledgement is sent up to 40 ms late, and looked for every 10 ms.
+func (c *crowd) ways() ways {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	takes := 20*time.Millisecond + time.Duration(c.random.Int64N(int64(280*time.Millisecond)))
-	if c.random.IntN(200) == 0 {
-		takes = 5 * time.Second
+	within := func(from, to time.Duration) time.Duration {
+		return from + time.Duration(c.random.Int64N(int64(to-from)))
 	}
-	there = time.Duration(c.random.Int64N(int64(takes)))
-	return there, takes - there
+	way := func() time.Duration {
+		takes := within(5*time.Millisecond, 80*time.Millisecond)
+		if c.random.IntN(100) == 0 {
+			takes += 200 * time.Millisecond
+		}
+		return takes
+	}
+	answered := within(20*time.Millisecond, 300*time.Millisecond)
+	if c.random.IntN(200) == 0 {
+		answered = 5 * time.Second
+	}
+	there := way()
+	return ways{
+		there:    there,
+		known:    there + way() + within(0, 50*time.Millisecond),
+		answered: max(answered, there+way()),
+	}
 }
 
 func (c *crowd) answer(id string) (milvus.Job, error) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"refresh-poller/internal/connection"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/watch"
 )
@@ -164,7 +165,7 @@ func (a asker) once(ctx context.Context, job milvus.Ref, token string) Answer {
 	}
 	defer done()
 	start := time.Now()
-	found, err := a.send(ctx, token, job)
+	found, err := a.send(connection.OnArrival(ctx, done), token, job)
 	took := []time.Duration{time.Since(start)}
 	if err == nil {
 		return Answer{Job: found, Asked: start, Took: took}

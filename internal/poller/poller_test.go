@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"refresh-poller/internal/connection"
 	"refresh-poller/internal/limiter"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/watch"
@@ -299,6 +300,29 @@ func TestAThrottledAnswerHoldsBackTheRestOfTheBatch(t *testing.T) {
 		})
 		h.handle(t, "1", "2")
 		if diff := cmp.Diff([]time.Duration{0, 5 * time.Second}, asked); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestTheNextRequestStartsASecondAfterOneIsKnownToHaveArrived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var asked []time.Duration
+		start := time.Now()
+		h := newHarness(t)
+		h.Limiter = limiter.New(1)
+		h.Cluster = fakeCluster(func(ctx context.Context, _ string, _ int64) (milvus.Job, error) {
+			mu.Lock()
+			asked = append(asked, time.Since(start))
+			mu.Unlock()
+			time.Sleep(50 * time.Millisecond)
+			connection.Arrived(ctx)
+			time.Sleep(4 * time.Second)
+			return completed.Job, nil
+		})
+		h.handle(t, "1", "2", "3")
+		if diff := cmp.Diff([]time.Duration{0, 1050 * time.Millisecond, 2100 * time.Millisecond}, asked); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -28,8 +28,14 @@ func text(s string) string {
 	// URLs before pairs, or https://token:x@host would lose its host, and
 	// https://host/?sig=x#part its fragment.
 	s = pairs(words(s))
-	s = schemeValue.ReplaceAllStringFunc(s, maskScheme)
-	return accessKeyID.ReplaceAllLiteralString(s, mask)
+	// Most texts hold neither, and regexp would copy each.
+	if strings.ContainsAny(s, " \t") {
+		s = schemeValue.ReplaceAllStringFunc(s, maskScheme)
+	}
+	if accessKeyID.MatchString(s) {
+		s = accessKeyID.ReplaceAllLiteralString(s, mask)
+	}
+	return s
 }
 
 // maskScheme masks the value in a match of schemeValue, unless the match is
@@ -51,7 +57,11 @@ func pairs(s string) string {
 	done, pos := 0, 0
 	for {
 		sep := pos + indexAny(s[pos:], ":=")
-		if sep == len(s) {
+		switch {
+		case sep < len(s):
+		case done == 0:
+			return s
+		default:
 			out.WriteString(s[done:])
 			return out.String()
 		}

@@ -8,6 +8,8 @@ import (
 const (
 	space  = " \t\r\n\v\f"
 	quotes = "\"'`"
+	// urlMarks are what a URL has at least one of.
+	urlMarks = `/\?#`
 
 	// trailing is punctuation that belongs to the sentence around a URL.
 	trailing = `.,;:!)]}\`
@@ -41,6 +43,9 @@ func location(s string) string {
 // words applies urls to each word of a free text, because white space, quotes
 // and angle brackets end a URL there.
 func words(s string) string {
+	if !strings.ContainsAny(s, urlMarks) {
+		return s
+	}
 	var out strings.Builder
 	for {
 		n := indexAny(s, space+quotes+"<>")
@@ -56,11 +61,14 @@ func words(s string) string {
 // urls removes user information and queries from the URLs in run. Characters
 // of keep that end the run don't belong to its query.
 func urls(run, keep string) string {
+	if !strings.ContainsAny(run, urlMarks) {
+		return run
+	}
 	lastAt := strings.LastIndexByte(run, '@') // found once: run may be long
 	var out strings.Builder
 	inURL := false
 	for pos := 0; ; {
-		mark := pos + indexAny(run[pos:], `/\?#`)
+		mark := pos + indexAny(run[pos:], urlMarks)
 		out.WriteString(run[pos:mark])
 		if mark == len(run) {
 			return out.String()
@@ -95,7 +103,7 @@ func urls(run, keep string) string {
 // the run goes on after it. Where it is no certain URL (a//b@c), only the form
 // user:password@ counts as user information.
 func authority(run string, start, lastAt int, isURL bool) (rest string, next int) {
-	end := start + indexAny(run[start:], `/\?#`)
+	end := start + indexAny(run[start:], urlMarks)
 	rest = run[start:end]
 	at := strings.LastIndexByte(rest, '@')
 	bare := strings.TrimRight(rest, trailing)

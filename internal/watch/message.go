@@ -115,7 +115,11 @@ func (m Message) Body() string {
 		// Only a Context that is not JSON can do this, and Parse lets none in.
 		panic(err)
 	}
-	return forSQS.Replace(strings.TrimSuffix(b.String(), "\n"))
+	body := strings.TrimSuffix(b.String(), "\n")
+	if !strings.Contains(body, "\xEF\xBF") { // as both begin: Replace copies in any case
+		return body
+	}
+	return forSQS.Replace(body)
 }
 
 // forSQS escapes the two characters that JSON allows as they are and SQS

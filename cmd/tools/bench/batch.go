@@ -39,7 +39,7 @@ func variables(u *upstream) map[string]string {
 		"EVENT_BUS_NAME":           "bus",
 		"STACK_NAME":               "bench",
 		// The limiter would make a batch wait for the slots of the one before,
-		// which are taken until a second after their answers. With this many none
+		// which are taken for a second after their requests arrived. With this many none
 		// waits below 1000 batches a second.
 		"DESCRIBE_RATE_LIMIT": "20000",
 		"MAXIMUM_CONCURRENCY": "2",
