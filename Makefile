@@ -162,6 +162,11 @@ EXPLORE_FAULTS ?= 2
 explore: ## run every schedule with at most EXPLORE_FAULTS (2) faults
 	EXPLORE_FAULTS=$(EXPLORE_FAULTS) go test -count=1 -timeout 6h -v -run 'EverySchedule|TheExplorer' ./internal/poller
 
+PACKAGES ?=
+.PHONY: mutate
+mutate: ## find what the tests do not notice: PACKAGES="ledger watch" for some
+	@go -C $(TOOLS) run ./mutate "$(CURDIR)" $(PACKAGES)
+
 .PHONY: simulate
 simulate: ## compare the schedule with others, and draw docs/schedule.svg
 	@go -C $(TOOLS) run ./simulate "$(CURDIR)/docs/schedule.svg"

@@ -151,6 +151,19 @@ func TestOnlyTheConnectionsOfAFailedRequestAreLeft(t *testing.T) {
 	})
 }
 
+func TestASilentConnectionIsNoticedByAPingOverHTTP2(t *testing.T) {
+	inABubble(t, func(t *testing.T, p *Pool, s *pipenet.Server) {
+		_, _ = get(t, p, s.URL, time.Second)
+		s.Silence()
+		began := time.Now()
+		_, err := get(t, p, s.URL, time.Minute)
+		want := map[pipenet.Protocol]time.Duration{pipenet.HTTP1: time.Minute, pipenet.HTTP2: 6 * time.Second}[s.Protocol]
+		if took := time.Since(began); err == nil || took != want {
+			t.Errorf("%v after %s, want an error after %s", err, took, want)
+		}
+	})
+}
+
 func TestAFailedDialLeavesNoConnection(t *testing.T) {
 	inABubble(t, func(t *testing.T, _ *Pool, s *pipenet.Server) {
 		refused := false

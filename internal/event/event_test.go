@@ -232,6 +232,7 @@ func TestTheTimeOfAnEventIsTheJobsEndWhereKnown(t *testing.T) {
 }
 
 func TestDurationsAreKnownOnlyWhereTheirEndsAre(t *testing.T) {
+	const year = 365 * 24 * time.Hour
 	tests := map[string]struct {
 		start, end    time.Time
 		duration, lag *int64
@@ -245,6 +246,8 @@ func TestDurationsAreKnownOnlyWhereTheirEndsAre(t *testing.T) {
 		"the start is in seconds":          {time.UnixMilli(start.Unix()), end, nil, new(int64(2100))},
 		"the clock is ahead by 5 min":      {start, now.Add(5 * time.Minute), new(int64(395100)), new(int64(0))},
 		"and by more":                      {start, now.Add(5*time.Minute + time.Millisecond), nil, nil},
+		"a job of a year before its watch": {since.Add(-year), since, new(year.Milliseconds()), new(now.Sub(since).Milliseconds())},
+		"and of more":                      {since.Add(-year - time.Millisecond), since, nil, new(now.Sub(since).Milliseconds())},
 		"an end before the start":          {end, start, new(int64(0)), new(int64(95100))},
 		"an end at once after the start":   {start, start, new(int64(0)), new(int64(95100))},
 	}

@@ -39,10 +39,7 @@ type Limiter struct {
 // seconds.
 func New(perSecond float64) *Limiter {
 	count := max(int(min(perSecond, 10_000)), 1)
-	window := time.Second
-	if perSecond < 1 {
-		window = time.Duration(min(float64(time.Second)/perSecond, float64(24*time.Hour)))
-	}
+	window := max(time.Second, time.Duration(min(float64(time.Second)/perSecond, float64(24*time.Hour))))
 	l := &Limiter{window: window, slots: make(chan time.Time, count)}
 	for range count {
 		l.slots <- time.Time{}
@@ -96,9 +93,9 @@ func late(err error) error {
 	return err
 }
 
-// sleep returns at once if ctx's deadline is sooner than d.
+// sleep returns at once if ctx's deadline is no later than d.
 func sleep(ctx context.Context, d time.Duration) error {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return context.DeadlineExceeded
 	}
 	timer := time.NewTimer(d)

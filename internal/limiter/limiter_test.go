@@ -212,17 +212,19 @@ func TestARequestThatIsDoneTwiceGivesOneSlotBack(t *testing.T) {
 	})
 }
 
-func TestASlotBehindTheDeadlineIsTooLateAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := New(1)
-		starts(t, l, 1)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second-time.Nanosecond)
-		defer cancel()
-		began := time.Now()
-		if _, err := l.Wait(ctx); !errors.Is(err, ErrTooLate) || time.Since(began) != 0 {
-			t.Errorf("got %v after %s", err, time.Since(began))
-		}
-	})
+func TestASlotThatIsNotBeforeTheDeadlineIsTooLateAtOnce(t *testing.T) {
+	for _, deadline := range []time.Duration{time.Second - time.Nanosecond, time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			l := New(1)
+			starts(t, l, 1)
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			began := time.Now()
+			if _, err := l.Wait(ctx); !errors.Is(err, ErrTooLate) || time.Since(began) != 0 {
+				t.Errorf("%s: got %v after %s", deadline, err, time.Since(began))
+			}
+		})
+	}
 }
 
 func TestWhoIsTooLateTakesNoSlot(t *testing.T) {

@@ -142,8 +142,14 @@ func TestEachKindKnowsItsOwnNotFound(t *testing.T) {
 		{Ref{"snapshot", "1"}, 200, 2101, "restore job not found: jobID=1", NotFound},
 		{Ref{"snapshot", "1"}, 200, 2101, "restore job not found: jobID=1x", Temporary},
 		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-a not found", NotFound},
+		{Ref{"cloud", "job-a"}, 200, 4711, "job-a not found", NotFound},
 		{Ref{"cloud", "job-a"}, 404, 4711, "not found: job-a.", NotFound},
-		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-ab not found", Temporary},
+		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-a0 not found", Temporary},
+		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-a9 not found", Temporary},
+		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-aa not found", Temporary},
+		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-az not found", Temporary},
+		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-aA not found", Temporary},
+		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-aZ not found", Temporary},
 		{Ref{"cloud", "job-a"}, 200, 4711, "Job my-job-a not found", Temporary},
 		{Ref{"cloud", "job-a"}, 200, 4711, "Job job-a-b not found, job-a", NotFound},
 		{Ref{"cloud", "job-a"}, 404, 4711, "no such route", Misconfigured},
@@ -180,7 +186,7 @@ func TestAWrongEndpointOfACloudJobIsMisconfigured(t *testing.T) {
 func TestAnIDThatIsNoneOfItsKindsIsNotAskedFor(t *testing.T) {
 	c := startCluster(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("asked for %s", r.RequestURI) })
 	for _, id := range []string{"../v2/projects", "a/b", "a?b=c", "a#b", "a%2Fb", "", ".", "..", strings.Repeat("a", 129)} {
-		for _, ref := range []Ref{{"cloud", id}, {"import", id}, {ExternalCollection, id}, {"none", "7"}, {"import", "-7"}, {"import", "job-a"}} {
+		for _, ref := range []Ref{{"cloud", id}, {"import", id}, {ExternalCollection, id}, {"none", "7"}, {"import", "-7"}, {"import", "0"}, {"import", "job-a"}} {
 			if _, err := c.Describe(t.Context(), apiKey, ref); err == nil || err.(*Error).Kind != Misconfigured {
 				t.Errorf("%+v: %v", ref, err)
 			}
@@ -190,6 +196,27 @@ func TestAnIDThatIsNoneOfItsKindsIsNotAskedFor(t *testing.T) {
 		if !ref.Valid() {
 			t.Errorf("%+v is an id", ref)
 		}
+	}
+}
+
+func TestAnIDIsANumberOrATextByItsKindAndItself(t *testing.T) {
+	for ref, want := range map[Ref]bool{
+		{ExternalCollection, "7"}: true, {ExternalCollection, "job-7"}: false, {"cloud", "7"}: false, {"cloud", "job-7"}: false,
+	} {
+		if ref.Number() != want {
+			t.Errorf("%+v: %t", ref, !want)
+		}
+	}
+}
+
+func TestAKindIsKnownIfItIsOneOfAll(t *testing.T) {
+	for _, kind := range JobKinds() {
+		if !kind.Known() {
+			t.Errorf("%s is not known", kind)
+		}
+	}
+	if JobKind("none").Known() {
+		t.Error("one that there is not is known")
 	}
 }
 

@@ -235,3 +235,23 @@ func TestTheStateAfterAPoll(t *testing.T) {
 		})
 	}
 }
+
+func TestAMessageThatGoesOnSaysWhatKeptItsJobFromEnding(t *testing.T) {
+	tests := map[string]struct {
+		watch  watch.State
+		answer Answer
+		want   string
+	}{
+		"asked":                        {watch.State{}, running, ""},
+		"not reached":                  {watch.State{}, Answer{NotReached: true}, "not reached: no time or no request was left for it"},
+		"not reached, for a failure":   {watch.State{}, Answer{NotReached: true, Failure: &milvus.Error{Kind: milvus.Temporary}}, ""},
+		"failed, and has not said why": {watch.State{UnexplainedSince: begun}, failed, "the job failed, and the cluster has not said why yet"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := whyOn(tt.watch, tt.answer); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -372,6 +372,23 @@ func TestAnEmptyBatchIsNoWork(t *testing.T) {
 	}
 }
 
+func TestAFailureThatAnOperatorHasToMendIsAWarning(t *testing.T) {
+	for kind, level := range map[milvus.ErrorKind]string{
+		milvus.Refused: "WARN", milvus.Misconfigured: "WARN",
+		milvus.Temporary: "INFO", milvus.NotFound: "INFO", milvus.Throttled: "INFO", milvus.Busy: "INFO",
+	} {
+		h := newHarness(t)
+		h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) {
+			return milvus.Job{}, &milvus.Error{Kind: kind, Message: "no"}
+		})
+		h.handle(t, "1")
+		var line struct{ Level, ErrorKind string }
+		if err := json.Unmarshal(h.log.Bytes(), &line); err != nil || line.Level != level || line.ErrorKind != string(kind) {
+			t.Errorf("%s, %v: %s", kind, err, h.log.Bytes())
+		}
+	}
+}
+
 func TestAWatchBeginsWithItsFirstMessage(t *testing.T) {
 	h := newHarness(t)
 	h.Cluster = fakeCluster(func(context.Context, string, int64) (milvus.Job, error) { return running.Job, nil })

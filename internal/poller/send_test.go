@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
 	"refresh-poller/internal/watch"
 )
@@ -316,5 +317,13 @@ func TestProgressThatIsNotTakenIsNotCounted(t *testing.T) {
 	h.handle(t, "6")
 	if line := h.lastMeasured(t); line["EventsProgress"] != nil || line["Reenqueued"] != 1.0 {
 		t.Errorf("measured %v", line)
+	}
+}
+
+func TestAnEventCountsWithAllThatPutEventsCounts(t *testing.T) {
+	p := &Poller{EventSource: "source"}
+	out := p.eventParcel(t.Context(), &item{message: message(0, 0), decision: Decision{Event: &event.Detail{}}})
+	if want := len(*out.entry.Detail) + len("source") + len(*out.entry.DetailType) + 14; out.bytes != want {
+		t.Errorf("%d bytes, want %d", out.bytes, want)
 	}
 }

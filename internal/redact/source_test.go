@@ -132,6 +132,25 @@ func TestSourceGivesUpJSONNestedInStringsTooOften(t *testing.T) {
 	}
 }
 
+func TestSourceLeavesJSONNestedInStringsAsOftenAsMayBe(t *testing.T) {
+	s := `{"a":"b"}`
+	for range maxNested {
+		s = "[" + quote(s) + "]"
+	}
+	check(t, Source, s, s)
+	if got := Source("[" + quote(s) + "]"); !strings.Contains(got, mask) {
+		t.Errorf("once more: %s", got)
+	}
+}
+
+// As JSON a number becomes a string, in a text it does not.
+func TestSourceReadsJSONUpToItsDepth(t *testing.T) {
+	for levels, masked := range map[int]string{500: `"***"`, 501: `***`} {
+		open, shut := strings.Repeat("[", levels), strings.Repeat("]", levels)
+		check(t, Source, open+`{"token":17}`+shut, open+`{"token":`+masked+`}`+shut)
+	}
+}
+
 func TestSourceScrubsJSONThatIsTooDeep(t *testing.T) {
 	for _, levels := range []int{maxLevels - 1, maxLevels + 1, 20000} {
 		in := strings.Repeat(`{"a":[`, levels/2) + `{"secret":"hunter2"}` + strings.Repeat(`]}`, levels/2)

@@ -32,7 +32,7 @@ func characters(s string) []rune {
 func character(s string) (char rune, size int) {
 	char, size = utf8.DecodeRuneInString(s)
 	if char == replacement && size <= 1 {
-		return -1 - rune(s[0]), 1
+		return -rune(s[0]), 1
 	}
 	return char, size
 }

@@ -25,6 +25,8 @@ func TestTextLeavesSentencesAlone(t *testing.T) {
 		`{"type":"volume","path":"volume://my-volume/books"}`,
 		`wrong token: , or empty password=""`,
 		`the primary key: id`,
+		`the token s3://bucket/key was not found`,
+		`x509: invalid signature: "parent" is none`,
 		`Größe 三 – \xff is no UTF-8: ` + "\xff",
 	} {
 		t.Run(s, func(t *testing.T) { check(t, Text, s, s) })
@@ -71,6 +73,10 @@ func TestTextOfURLsAndSchemes(t *testing.T) {
 		{"a URL in escaped JSON", `{\"path\":\"s3:\/\/k:s@b\/x?y\",\"a\":1}`, `{\"path\":\"s3:\/\/b\/x\",\"a\":1}`},
 		{"user information that was cut off", `can't open s3://key:secr: denied`, `can't open s3://***: denied`},
 		{"a query that ends in a quoted secret", `https://h/x?a=b&token="c d"`, `https://h/x?token="***"`},
+		{"an empty user", `https://@h/x`, `https://h/x`},
+		{"a password with a slash, and no scheme", `//user:a/b@h/x`, `//h/x`},
+		{"brackets in the strings of an object", `secret={"a}":"hunter2"} and secret={\"a}\":\"hunter2\"} too`, `secret=*** and secret=*** too`},
+		{"a secret that ends in a key", `secret="token="hunter2`, `secret="***"***`},
 		{"a bearer", `sent Bearer abc.d-e_f==, then`, `sent Bearer ***, then`},
 		{"a bearer that is user and password", `bearer root:Mil,vus!`, `bearer ***!`},
 		{"basic", `Basic abc and basic dXNlcjpwYXNz`, `Basic *** and basic ***`},

@@ -101,6 +101,14 @@ func TestErrorAndCauseKeepToTheirLimits(t *testing.T) {
 	}
 }
 
+func TestWhatJustKeepsToItsLimitIsWhole(t *testing.T) {
+	state, token := strings.Repeat("x", 256), strings.Repeat("y", 2048)
+	got, err := Read(about(end(state) + `,"context":{"taskToken":"` + token + `"}}`))
+	if err != nil || got.Error != state || got.Token != token {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestWhatIsNoAnswerIsRefusedInOneSentence(t *testing.T) {
 	const (
 		unreadable = "the event's detail can't be read: it must be one that the poller publishes"

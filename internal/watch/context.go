@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // parseContext reads a context. Those of running watches were taken once, and are
@@ -77,7 +78,7 @@ func halfPair(text []byte) bool {
 		if !utf16.IsSurrogate(first) {
 			continue
 		}
-		if utf16.DecodeRune(first, escaped(text[i+1:])) == '\uFFFD' {
+		if utf16.DecodeRune(first, escaped(text[i+1:])) == utf8.RuneError {
 			return true
 		}
 		i += 6
@@ -86,14 +87,14 @@ func halfPair(text []byte) bool {
 }
 
 // escaped returns the character that a text begins with, escaped as \u and four
-// digits; -1 if it doesn't.
+// digits; U+FFFD if it doesn't.
 func escaped(text []byte) rune {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
-		return -1
+		return utf8.RuneError
 	}
 	value, err := strconv.ParseUint(string(text[2:6]), 16, 16)
 	if err != nil {
-		return -1
+		return utf8.RuneError
 	}
 	return rune(value)
 }

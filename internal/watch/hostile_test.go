@@ -124,6 +124,10 @@ var hostile = map[string]struct{ body, fault string }{
 	"a byte order mark in a key":        {"{\"\uFEFFjobId\":1}", "the body has no jobId"},
 	"a byte order mark behind the id":   {"1\uFEFF", "the body is neither a job id"},
 	"half a surrogate pair in the id":   {`{"jobId":"1\ud83d"}`, "jobId is not a number"},
+	"half a pair behind a number":       {`{"jobId":1,"context":{"a":[1,"\ud83d"]}}`, "context holds half a surrogate pair"},
+	"half a pair behind a line end":     {`{"jobId":1,"context":{"a":"\n\ud83d"}}`, "context holds half a surrogate pair"},
+	"half a pair behind an escape":      {`{"jobId":1,"context":{"a":"\u0041\ud83d"}}`, "context holds half a surrogate pair"},
+	"half a pair before no escape":      {`{"jobId":1,"context":{"a":"\ud83dxudd11"}}`, "context holds half a surrogate pair"},
 	"half a surrogate pair, encoded":    {"{\"jobId\":1,\"context\":{\"k\":\"\xed\xa0\xbd\"}}", "the body is not valid UTF-8"},
 	"an overlong slash":                 {"{\"jobId\":1,\"context\":{\"k\":\"\xc0\xaf\"}}", "the body is not valid UTF-8"},
 	"half a character":                  {"{\"jobId\":1,\"context\":{\"k\":\"\xc3", "the body is not valid UTF-8"},
@@ -198,6 +202,7 @@ func TestAnOddContextIsHandedOnAsItIs(t *testing.T) {
 	for _, context := range []string{
 		`{"n":1e999999999}`, `{"n":[-9223372036854775808,9223372036854775807]}`, `{"k":1,"k":2}`, `{"k":"\uD83D\udd11\\ud83d"}`, `{"k":"\u0000\u001b[2J"}`,
 		`{"watch":{"version":2},"jobId":2}`, `{"a":` + nested("[", "", "]", 899) + `}`, "{\"\uFEFF\":\"\u202E\"}",
+		`{"n":0.9223372036854775808}`, `{"lists":[` + strings.Repeat("[],", 2000) + `[]]}`,
 	} {
 		m, err := Parse(`{"jobId":1,"context":`+context+`}`, messageID, sent, milvus.ExternalCollection)
 		if err != nil || string(m.Context) != context || !strings.Contains(m.Body(), `"context":`+context+`,`) {

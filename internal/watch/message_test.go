@@ -91,6 +91,7 @@ var unseen = map[string]bool{
 	"context over int64": true, "context under int64": true, "context with a high half": true, "context with a low half": true,
 	"context with two high ones": true, "context with a key in half": true, "a response with half a pair": true, "an event with half a pair": true,
 	"context too long": true, "context too deep": true, "watch from the future": true,
+	"watch with two versions": true, "watch with two ids": true, "watch with an odd failure": true, "watch with a told failure": true,
 	// Numbers that are whole all the same.
 	"a whole fraction": true, "an exponent": true, "a capital exponent": true, "jobId fraction": true, "jobId exponent": true,
 }
@@ -188,6 +189,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"an event without a detail":   {`{"source": "x"}`, "no jobId"},
 		"an event with a text":        {`{"detail": "1"}`, "detail is a string"},
 		"an event with nothing":       {`{"detail": {"x": 1}}`, "detail has no jobId"},
+		"an event with a code only":   {`{"detail": {"code": 0}}`, "response has no data object"},
 		"an event with two":           {`{"detail": {"jobId": 1, "jobId": 1}}`, "stands twice"},
 		"an event in an event":        {`{"detail": {"detail": {"jobId": 1}}}`, "detail has no jobId"},
 		"watch string":                {watch(`"x"`), "watch can't be read"},
@@ -204,6 +206,10 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		"watch with odd polls":        {watch(`{"version": 1, "id": "a", "since": 1, "polls": -1}`), "out of its range"},
 		"watch with too many polls":   {watch(`{"version": 1, "id": "a", "since": 1, "polls": 9223372036854775807}`), "out of its range"},
 		"watch with odd progress":     {watch(`{"version": 1, "id": "a", "since": 1, "progress": 101}`), "out of its range"},
+		"watch with two versions":     {watch(`{"version": 1, "version": 1, "id": "a", "since": 1}`), "a key twice, or in other letters"},
+		"watch with two ids":          {watch(`{"x": 1, "version": 1, "id": "a", "id": "a", "since": 1}`), "a key twice, or in other letters"},
+		"watch with an odd failure":   {watch(`{"version": 1, "id": "a", "since": 1, "unexplained": 1, "state": "RefreshCompleted"}`), "a failure that is none"},
+		"watch with a told failure":   {watch(`{"version": 1, "id": "a", "since": 1, "unexplained": 1, "state": "RefreshFailed", "reason": "x"}`), "a failure that is none"},
 		"watch with a long text":      {watch(`{"version": 1, "id": "a", "since": 1, "lastError": "` + strings.Repeat("x", 1025) + `"}`), "more than 1024 bytes"},
 	}
 	for name, tt := range tests {
