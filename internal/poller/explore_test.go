@@ -40,9 +40,10 @@ var refresh = life{
 
 var failing = life{
 	{"it runs", at("RefreshInProgress", 0), []int{0, 1}},
-	{"it has failed early", failsEarly, []int{1, 2, 3}},
+	{"it has failed early", failsEarly, []int{1, 2, 3, 4}},
 	{"it has failed", explained, []int{2}},
 	{"it was deleted", unknown, []int{3}},
+	{"it seems to run again", at("RefreshInProgress", 0), []int{1, 2}},
 }
 
 // rising falls back, as a job does whose task is tried again.
@@ -66,6 +67,21 @@ var scopes = map[string]scope{
 	"two watches of a job":         {bodies: []string{"1", "1"}, life: refresh},
 	"two watches of two jobs":      {bodies: []string{"1", "2"}, life: refresh},
 	"a message that can't be read": {bodies: []string{"1", "bad"}, life: refresh},
+
+	"a refresh that is asked for":          asked(asks{hides: 10 * time.Second}),
+	"another refresh runs":                 asked(asks{running: true}),
+	"another starts a refresh meanwhile":   asked(asks{others: 1}),
+	"a refresh, and no Date":               asked(asks{undated: true, running: true}),
+	"two messages ask":                     asked(asks{}, books),
+	"a message comes while another's runs": asked(asks{later: []string{books}}),
+	"starts that last":                     {bodies: []string{books}, visibility: 30 * time.Second, deadline: 15 * time.Second, grace: 10 * time.Second, asks: asks{hides: 5 * time.Second}},
+}
+
+const books = `{"refresh":{"collectionName":"books"}}`
+
+// asked is a scope of one message and perhaps more.
+func asked(by asks, more ...string) scope {
+	return scope{bodies: append([]string{books}, more...), visibility: worldDelay, deadline: 25 * time.Second, grace: 10 * time.Second, asks: by}
 }
 
 // Every order of what may happen in a scope, with at most EXPLORE_FAULTS faults, is
@@ -74,7 +90,7 @@ var scopes = map[string]scope{
 func TestEveryScheduleEndsEveryWatch(t *testing.T) {
 	faults, steps := bound(t, "EXPLORE_FAULTS"), bound(t, "EXPLORE_STEPS")
 	for name, s := range scopes {
-		s := s.with(faults + 1 - len(s.bodies))
+		s := s.with(faults + 1 - len(s.bodies) - len(s.later))
 		if s.faults < 0 {
 			continue
 		}
@@ -124,7 +140,7 @@ func TestSchedulesThatOnceWentWrong(t *testing.T) {
 
 // with returns the scope with so many faults.
 func (s scope) with(faults int) scope {
-	s.faults, s.deadline = faults, 10*time.Second
+	s.faults, s.deadline, s.grace = faults, cmp.Or(s.deadline, 10*time.Second), cmp.Or(s.grace, 5*time.Second)
 	s.visibility = cmp.Or(s.visibility, 10*time.Second)
 	return s
 }
