@@ -138,7 +138,7 @@ func (w *world) rightEnd(from *delivery, state string, asked time.Time, answer a
 // say the same, and those of the same end, or of the same message and saying the
 // same, have its id.
 func (w *world) identify(from *delivery, d event.Detail) {
-	says := fmt.Sprint(d.Watch.ID, " ", d.State)
+	says := fmt.Sprint(d.Watch.ID, " ", d.State, " ", d.JobID)
 	brought := says
 	if !d.Terminal {
 		s, falls := from.message.Watch, from.lineage.falls

@@ -143,7 +143,7 @@ func (w *world) passes(offer func(choice)) {
 		if !e.busy() {
 			continue
 		}
-		latest = min(latest, e.invoked.Add(min(worldTimeout, w.visibility)).Sub(now))
+		latest = min(latest, e.invoked.Add(min(worldTimeout, w.lasts)).Sub(now))
 		if len(e.calls) == 0 {
 			next = worldDelay // it waits for its limiter
 		}

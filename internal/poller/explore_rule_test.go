@@ -8,6 +8,7 @@ import (
 
 	"refresh-poller/internal/event"
 	"refresh-poller/internal/milvus"
+	"refresh-poller/internal/watch"
 )
 
 // judgeStarts holds each start that is asked for against what the cluster has told:
@@ -30,7 +31,7 @@ func (w *world) judgeStarts() {
 		}
 	}
 	moments := 1 + len(w.watches) - len(w.bodies)
-	if w.life == nil && w.left == w.faults && w.visibility <= worldDelay && ours > moments {
+	if w.life == nil && w.left == w.faults && w.lasts <= worldDelay && ours > moments {
 		w.fail("nothing went wrong, and %d refreshes were started for messages of %d moments", ours, moments)
 	}
 }
@@ -90,7 +91,7 @@ func (e *execution) needless(d *delivery, list milvus.List, now time.Time) error
 		return fmt.Errorf("%s has seen no list before", d.name)
 	}
 	for _, job := range list.Jobs {
-		if w.serves(job, list.Clock.Known, s.Since) && (list.Clock.Known || !slices.Contains(s.Known, job.ID)) {
+		if w.tells(s, list.Clock, job) {
 			return fmt.Errorf("%s is served by %s", d.name, job.ID)
 		}
 	}
@@ -106,6 +107,11 @@ func (w *world) serves(job milvus.Listed, dated bool, since time.Time) bool {
 	return !job.StartTime.Before(since)
 }
 
+// tells reports whether a watch can tell that a job serves it.
+func (w *world) tells(s watch.State, clock milvus.Clock, job milvus.Listed) bool {
+	return w.serves(job, clock.Known, s.Since) && (clock.Known || s.Known != nil && !slices.Contains(s.Known, job.ID))
+}
+
 // endsRefresh reports whether a watch of a refresh may end so, by that call.
 func (w *world) endsRefresh(from *delivery, d event.Detail, c request) bool {
 	if !c.describes() {
@@ -119,7 +125,7 @@ func (w *world) endsRefresh(from *delivery, d event.Detail, c request) bool {
 	}
 	list, _ := c.chosen.reply.(milvus.List)
 	serving := slices.IndexFunc(list.Jobs, func(job milvus.Listed) bool {
-		return w.serves(job, list.Clock.Known, m.Watch.Since) && !slices.Contains(m.Watch.Known, job.ID)
+		return w.tells(m.Watch, list.Clock, job)
 	})
 	if d.State == event.StateNotStarted {
 		impossible := failure != nil && failure.Kind == milvus.Impossible

@@ -147,16 +147,16 @@ func (e *execution) state(hindmost map[string]int) string {
 	early := e.world.progress && slices.ContainsFunc(e.calls, func(c *request) bool { return c.name == "publish" })
 	for _, c := range e.past {
 		if !c.describes() || waits || early {
-			text += "\n" + e.world.tells(&c, hindmost) + c.chosen.label
+			text += "\n" + e.world.request(&c, hindmost) + c.chosen.label
 		}
 	}
 	for _, c := range e.calls {
-		text += "\nwaits " + e.world.tells(c, hindmost)
+		text += "\nwaits " + e.world.request(c, hindmost)
 	}
 	return text
 }
 
-func (w *world) tells(c *request, hindmost map[string]int) string {
+func (w *world) request(c *request, hindmost map[string]int) string {
 	text := c.name
 	if c.describes() {
 		text += fmt.Sprint(time.Since(c.at))

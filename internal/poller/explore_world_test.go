@@ -22,8 +22,9 @@ type scope struct {
 	bodies []string
 	// faults is how many there may be: crashes, copies, refusals, lost answers.
 	faults int
-	// visibility is the queue's. No invocation lasts as long.
+	// visibility is the queue's. No invocation lasts as long, nor for lasts.
 	visibility time.Duration
+	lasts      time.Duration
 	deadline   time.Duration
 	grace      time.Duration
 	life       life
