@@ -128,6 +128,13 @@ func TestSchedulesThatOnceWentWrong(t *testing.T) {
 			"execution 1, describe 1: throttled",
 			"execution 1, send: taken",
 		}},
+		"a refused start was asked for again at the deadline": {scopes["starts that last"].with(1), []string{
+			"execution 1 receives a",
+			"5s pass",
+			"execution 1, list: []",
+			"5s pass",
+			"execution 1, start: refused",
+		}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
