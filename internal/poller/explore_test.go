@@ -59,14 +59,14 @@ var refreshing = scope{bodies: []string{"1"}, life: refresh}
 // scopes are of one watch; those of more than one message have a fault less, and
 // none is run without one.
 var scopes = map[string]scope{
-	"a job found late, or never":   refreshing,
-	"a job that fails early":       {bodies: []string{"1"}, life: failing},
-	"a job whose progress is told": {bodies: []string{"1"}, life: rising, progress: true},
-	"invocations that last":        {bodies: []string{"1"}, life: refresh, visibility: 30 * time.Second},
-	"one describe a second":        {bodies: []string{"1"}, life: refresh, visibility: 30 * time.Second, share: 1},
-	"two watches of a job":         {bodies: []string{"1", "1"}, life: refresh},
-	"two watches of two jobs":      {bodies: []string{"1", "2"}, life: refresh},
-	"a message that can't be read": {bodies: []string{"1", "bad"}, life: refresh},
+	"a job found late, or never":                            refreshing,
+	"a job that fails early":                                {bodies: []string{"1"}, life: failing},
+	"a job whose progress is told":                          {bodies: []string{"1"}, life: rising, progress: true},
+	"invocations that last":                                 {bodies: []string{"1"}, life: refresh, visibility: 30 * time.Second},
+	"one describe a second":                                 {bodies: []string{"1"}, life: refresh, visibility: 30 * time.Second, share: 1},
+	"two watches of a job":                                  {bodies: []string{"1", "1"}, life: refresh},
+	"two watches of two jobs":                               {bodies: []string{"1", "2"}, life: refresh},
+	"progress that falls, and a message that can't be read": {bodies: []string{"1", "bad"}, life: rising, progress: true, deadline: 15 * time.Second},
 
 	"a refresh that is asked for":          {bodies: []string{books}, deadline: 20 * time.Second, grace: 10 * time.Second, asks: asks{hides: 10 * time.Second}},
 	"another refresh runs":                 asked(asks{running: true}),
