@@ -22,6 +22,8 @@ type scope struct {
 	bodies []string
 	// faults is how many there may be: crashes, copies, refusals, lost answers.
 	faults int
+	// fewer is how many of them the scope is spared, for what it takes.
+	fewer int
 	// visibility is the queue's. No invocation lasts as long, nor for lasts.
 	visibility time.Duration
 	lasts      time.Duration
