@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -24,7 +25,7 @@ var startMutants = map[string]planted{
 		scopes["a refresh that is asked for"], 1, mutant{build: func(e *execution) { e.poller.Refreshes = stubbornRefreshes{e} }}, "a refresh is started that no message needs: a asked for one 0s before, in this batch",
 	},
 	"that a start was asked for is forgotten": {
-		scopes["a refresh that is asked for"], 1, mutant{build: func(e *execution) { e.poller.SQS = forgetfulSQS{e, "started"} }}, "a refresh is started that no message needs: 1 asked for one 5s before",
+		scope{bodies: []string{books}, deadline: 20 * time.Second, grace: 10 * time.Second, asks: asks{hides: 10 * time.Second}}, 1, mutant{build: func(e *execution) { e.poller.SQS = forgetfulSQS{e, "started"} }}, "a refresh is started that no message needs: 1 asked for one 5s before",
 	},
 	"a job that never appears is kept": {
 		asked(asks{others: 1}), 0, mutant{build: func(e *execution) { e.poller.Cluster = patientCluster{e} }}, "no answer was one by which watch a may end as WatchExpired, 15s after it began",
