@@ -64,7 +64,7 @@ var mutants = map[string]planted{
 		}}, "watch a is lost",
 	},
 	"an id is each execution's own": {
-		refreshing, 1, mutant{build: func(e *execution) { e.poller.EventBridge = renamingBus{e} }}, "one event has two ids: a RefreshCompleted",
+		refreshing, 1, mutant{build: func(e *execution) { e.poller.EventBridge = renamingBus{e} }}, "one event has two ids: a RefreshCompleted 1",
 	},
 	"the deadline comes too early": {
 		refreshing, 0, mutant{build: func(e *execution) { e.poller.Settings.Deadline -= worldDelay }}, "no answer was one by which watch a may end as JobNotFound, 5s after it began",
