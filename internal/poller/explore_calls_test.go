@@ -40,6 +40,10 @@ type invocation struct {
 	cancel     context.CancelFunc
 	secretless bool
 	past       []request // that were answered
+	// needing are those that the start asked for last is for, asked when one was asked
+	// for that may have had an effect.
+	needing []*delivery
+	asked   map[*delivery]time.Time
 
 	mu       sync.Mutex // guards what the poller's goroutines write
 	calls    []*request
@@ -54,6 +58,7 @@ type request struct {
 	outcomes func() []outcome
 	parts    []part
 	chosen   outcome
+	judged   bool // whether a start is asked for
 	reply    chan any
 }
 
@@ -78,7 +83,7 @@ func (e *execution) busy() bool { return e.batch != nil }
 
 func (e *execution) receive(batch []*delivery) {
 	now := time.Now()
-	e.batch, e.invoked = batch, now
+	e.batch, e.invoked, e.asked = batch, now, map[*delivery]time.Time{}
 	var event events.SQSEvent
 	for _, d := range batch {
 		d.by, d.visible = e, now.Add(e.world.visibility)
@@ -161,7 +166,10 @@ func (e *execution) answered(c *request, o outcome) {
 	e.past = append(e.past, *c)
 }
 
-func (c *request) describes() bool { return strings.HasPrefix(c.name, "describe") }
+// describes reports whether the cluster is asked.
+func (c *request) describes() bool {
+	return strings.HasPrefix(c.name, "describe") || c.name == "list" || c.name == "start"
+}
 
 func (e *execution) conclude(c *request, o outcome) {
 	if o.effect != nil {
@@ -184,15 +192,15 @@ func (e *execution) Token(context.Context, time.Time) (string, error) {
 
 func (e *execution) Describe(ctx context.Context, _ string, job milvus.Ref) (milvus.Job, error) {
 	w := e.world
-	fails := func(kind milvus.ErrorKind) outcome {
-		return outcome{label: string(kind), fault: true, reply: error(&milvus.Error{Kind: kind, Message: "a fault"})}
-	}
 	reply := e.ask(ctx, &request{name: "describe " + job.ID, outcomes: func() (all []outcome) {
+		if w.life == nil {
+			return w.told(job.ID)
+		}
 		for _, phase := range w.life[w.jobs[job]].next {
 			p := w.life[phase]
 			all = append(all, outcome{label: p.label, effect: func() { w.jobs[job] = phase }, reply: p.reply})
 		}
-		return append(all, fails(milvus.Temporary), fails(milvus.Throttled), fails(milvus.Refused),
+		return append(all, faulty(milvus.Temporary), faulty(milvus.Throttled), faulty(milvus.Refused),
 			outcome{label: "a panic", fault: true, reply: "a bug"})
 	}})
 	switch reply := reply.(type) {
@@ -202,6 +210,11 @@ func (e *execution) Describe(ctx context.Context, _ string, job milvus.Ref) (mil
 		return milvus.Job{}, reply
 	}
 	panic(reply)
+}
+
+// faulty is a fault of the cluster.
+func faulty(kind milvus.ErrorKind) outcome {
+	return outcome{label: string(kind), fault: true, reply: error(&milvus.Error{Kind: kind, Message: "a fault"})}
 }
 
 // verdict says what a batch call answers.
@@ -259,7 +272,7 @@ func (e *execution) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBat
 	}
 	effect := func(i int) {
 		entry := in.Entries[i]
-		w.sendOn(*entry.MessageBody, parts[i].message, time.Duration(entry.DelaySeconds)*time.Second)
+		w.sendOn(e, *entry.MessageBody, parts[i].message, time.Duration(entry.DelaySeconds)*time.Second)
 	}
 	if *in.QueueUrl == deadLetterQueue {
 		name, effect = "reject", func(i int) { w.letters = append(w.letters, *in.Entries[i].MessageBody) }

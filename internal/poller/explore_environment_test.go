@@ -20,7 +20,7 @@ func said(format string, args ...any) func() string {
 
 // environment is all that may happen, what a fair course takes first. What more
 // the poller calls is more answers; what more comes from outside is one more row.
-var environment = []func(w *world, offer func(choice)){(*world).answers, (*world).receives, (*world).passes}
+var environment = []func(w *world, offer func(choice)){(*world).answers, (*world).receives, (*world).passes, (*world).sends, (*world).startsOther}
 
 // answers are the outcomes of the calls that wait. Of an execution's describes
 // only the first is answered: which comes before the other can't matter, for they
@@ -126,11 +126,11 @@ func (w *world) passes(offer func(choice)) {
 	}
 	for _, d := range w.queue {
 		moment(d.visible)
-		if d.message.JobID == "" {
+		if !d.read() {
 			continue
 		}
 		s := d.message.Watch
-		moment(s.Since.Add(worldGrace))
+		moment(began(s).Add(w.grace))
 		moment(s.Since.Add(w.deadline))
 		for since, limit := range map[time.Time]time.Duration{s.NotFoundSince: apart, s.UnexplainedSince: maxUnexplained, s.OverdueSince: maxThrottled} {
 			if !since.IsZero() {
@@ -143,7 +143,7 @@ func (w *world) passes(offer func(choice)) {
 		if !e.busy() {
 			continue
 		}
-		latest = min(latest, e.invoked.Add(min(worldTimeout, w.visibility)).Sub(now))
+		latest = min(latest, e.invoked.Add(min(worldTimeout, w.lasts)).Sub(now))
 		if len(e.calls) == 0 {
 			next = worldDelay // it waits for its limiter
 		}

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"context"
+	"maps"
 	"testing"
 	"time"
 
@@ -23,14 +24,16 @@ type mutant struct {
 	build, before, after func(*execution)
 }
 
-// mutants are faults that a poller may have, with the words in which they have to
-// be found.
-var mutants = map[string]struct {
+// planted is a mutant in a scope, with the words in which it has to be found.
+type planted struct {
 	scope  scope
 	faults int
 	mutant
 	want string
-}{
+}
+
+// mutants are faults that a poller may have.
+var mutants = map[string]planted{
 	"a message counts as sent that was not": {
 		refreshing, 1, mutant{build: func(e *execution) { e.poller.SQS = credulousSQS{e} }}, "watch a is lost",
 	},
@@ -61,7 +64,7 @@ var mutants = map[string]struct {
 		}}, "watch a is lost",
 	},
 	"an id is each execution's own": {
-		refreshing, 1, mutant{build: func(e *execution) { e.poller.EventBridge = renamingBus{e} }}, "one event has two ids: a RefreshCompleted",
+		refreshing, 1, mutant{build: func(e *execution) { e.poller.EventBridge = renamingBus{e} }}, "one event has two ids: a RefreshCompleted 1",
 	},
 	"the deadline comes too early": {
 		refreshing, 0, mutant{build: func(e *execution) { e.poller.Settings.Deadline -= worldDelay }}, "no answer was one by which watch a may end as JobNotFound, 5s after it began",
@@ -78,7 +81,9 @@ var mutants = map[string]struct {
 }
 
 func TestTheExplorerFindsEveryMutant(t *testing.T) {
-	for name, tt := range mutants {
+	all := maps.Clone(mutants)
+	maps.Copy(all, startMutants)
+	for name, tt := range all {
 		t.Run(name, func(t *testing.T) {
 			s := tt.scope.with(tt.faults)
 			s.mutant = tt.mutant

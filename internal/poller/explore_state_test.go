@@ -19,7 +19,7 @@ import (
 func (w *world) State() string {
 	hindmost := w.hindmost()
 	var common strings.Builder
-	fmt.Fprint(&common, w.left, w.jobs, len(w.letters) > 0)
+	fmt.Fprint(&common, w.left, w.jobs, len(w.letters) > 0, w.collection.state(w), len(w.later))
 	// fmt writes maps in their order.
 	fmt.Fprint(&common, w.says)
 	if w.progress {
@@ -37,12 +37,12 @@ func (w *world) State() string {
 	return common.String() + min(first, second)
 }
 
-// hindmost has the fewest polls of a message, for each watch that has one.
+// hindmost has the fewest polls, or turns, of a message, for each watch that has one.
 func (w *world) hindmost() map[string]int {
 	polls := map[string]int{}
 	for _, d := range w.deliveries() {
-		if n, known := polls[d.message.Watch.ID]; !known || d.message.Watch.Polls < n {
-			polls[d.message.Watch.ID] = d.message.Watch.Polls
+		if n, known := polls[d.message.Watch.ID]; !known || d.message.Turn() < n {
+			polls[d.message.Watch.ID] = d.message.Turn()
 		}
 	}
 	return polls
@@ -61,6 +61,7 @@ func (w *world) seen(hindmost map[string]int, order ...int) string {
 			under = time.Since(d.by.invoked)
 			text += fmt.Sprint(" in ", order[d.by.number], " at ", slices.Index(d.by.batch, d))
 		}
+		text += fmt.Sprint(" ", d.lineage.falls, age(d.lineage.failed, 1), age(d.lineage.asked, under+w.grace))
 		copies[d.id] = append(copies[d.id], text+" "+w.content(d.message, hindmost, under))
 	}
 	var messages []string
@@ -84,8 +85,11 @@ func age(t time.Time, limit time.Duration) time.Duration {
 // that counts may be the one at which it was received.
 func (w *world) content(m watch.Message, hindmost map[string]int, under time.Duration) string {
 	s := m.Watch
-	text := fmt.Sprint(m.JobID, " ", s.ID, " ", s.Polls-hindmost[s.ID], age(s.Since, under+max(w.deadline, worldGrace)),
+	text := fmt.Sprint(m.Ref().ID, " ", s.ID, " ", m.Turn()-hindmost[s.ID], age(s.Since, under+max(w.deadline, w.grace)),
 		age(s.NotFoundSince, under+apart), age(s.UnexplainedSince, under+maxUnexplained), age(s.OverdueSince, under+maxThrottled))
+	if m.AsksForRefresh() {
+		text += fmt.Sprint(s.Joined, age(s.Started, under+w.grace), s.Known == nil, s.Known, s.Job.State)
+	}
 	if w.progress {
 		text += fmt.Sprint(s.Job.State, percent(s.Job), s.Restarts)
 	}
@@ -134,27 +138,32 @@ func (e *execution) state(hindmost map[string]int) string {
 		return text
 	}
 	text += fmt.Sprint(" since ", time.Since(e.invoked))
+	for i, d := range e.batch {
+		if at, asked := e.asked[d]; asked {
+			text += fmt.Sprint(" asked for ", i, " ", time.Since(at))
+		}
+	}
 	waits := slices.ContainsFunc(e.calls, (*request).describes) || len(e.calls) == 0
 	early := e.world.progress && slices.ContainsFunc(e.calls, func(c *request) bool { return c.name == "publish" })
 	for _, c := range e.past {
 		if !c.describes() || waits || early {
-			text += "\n" + e.world.told(&c, hindmost) + c.chosen.label
+			text += "\n" + e.world.request(&c, hindmost) + c.chosen.label
 		}
 	}
 	for _, c := range e.calls {
-		text += "\nwaits " + e.world.told(c, hindmost)
+		text += "\nwaits " + e.world.request(c, hindmost)
 	}
 	return text
 }
 
-func (w *world) told(c *request, hindmost map[string]int) string {
+func (w *world) request(c *request, hindmost map[string]int) string {
 	text := c.name
 	if c.describes() {
 		text += fmt.Sprint(time.Since(c.at))
 	}
 	for _, p := range c.parts {
 		text += "\n" + p.text
-		if p.message.JobID != "" {
+		if p.message.Watch.ID != "" {
 			text += w.content(p.message, hindmost, 0)
 		}
 	}

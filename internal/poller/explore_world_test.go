@@ -22,11 +22,17 @@ type scope struct {
 	bodies []string
 	// faults is how many there may be: crashes, copies, refusals, lost answers.
 	faults int
-	// visibility is the queue's. No invocation lasts as long.
+	// fewer is how many of them the scope is spared, for what it takes.
+	fewer int
+	// visibility is the queue's. No invocation lasts as long, nor for lasts.
 	visibility time.Duration
+	lasts      time.Duration
 	deadline   time.Duration
+	grace      time.Duration
 	life       life
 	progress   bool // is published
+	// asks is for messages that ask for a refresh; then there is no life.
+	asks
 	// share is that of an execution in the limit of describes, which is checked if
 	// there is one.
 	share float64
@@ -37,7 +43,6 @@ type scope struct {
 // All delays are of 5 s, so that all moments are alike.
 const (
 	worldDelay = 5 * time.Second
-	worldGrace = 5 * time.Second
 	// worldTimeout is when sending has to be over (newBudget).
 	worldTimeout = modelTimeout * 98 / 100
 )
@@ -46,6 +51,8 @@ const (
 // in it happens in Take: the pollers' calls wait until their outcome is chosen.
 type world struct {
 	scope
+	collection
+	began      time.Time
 	executions [2]*execution
 	queue      []*delivery
 	letters    []string // bodies
@@ -55,7 +62,7 @@ type world struct {
 	ended      map[string]bool   // by the watch's id
 	left       int               // of the faults
 	described  []time.Time       // what was answered to executions that died
-	count      int               // of messages
+	sent       int               // messages, by the executions
 	says, ids  map[string]string // of events by their id, and ids by what brought them
 	offered    []choice
 	wrong      []error
@@ -67,8 +74,17 @@ type delivery struct {
 	modelMessage
 	message watch.Message // unless it can't be read
 	name    string
+	lineage lineage
 	twin    bool       // deleted with the others of its id
 	by      *execution // that has it in flight
+}
+
+// lineage is what a message's chain of polls was told and did, whatever the message
+// says.
+type lineage struct {
+	falls  int       // of the progress
+	failed time.Time // when a failure without a reason was first asked for
+	asked  time.Time // when a start was last asked for that may have had an effect
 }
 
 func newSystem(within func(func()), s scope) explore.System {
@@ -76,16 +92,12 @@ func newSystem(within func(func()), s scope) explore.System {
 }
 
 func newWorld(s scope) *world {
-	w := &world{scope: s, left: s.faults, jobs: map[milvus.Ref]int{}, ended: map[string]bool{}, says: map[string]string{}, ids: map[string]string{}}
+	w := &world{scope: s, collection: s.asks.collection(), began: time.Now(), left: s.faults, jobs: map[milvus.Ref]int{}, ended: map[string]bool{}, says: map[string]string{}, ids: map[string]string{}}
 	for i := range w.executions {
 		w.executions[i] = w.newExecution(i)
 	}
 	for i, body := range s.bodies {
-		d := w.enqueue(body, string(rune('a'+i)))
-		if d.message.JobID != "" {
-			w.watches = append(w.watches, d.message)
-			w.origins = append(w.origins, ledger.OriginOf(d.message))
-		}
+		w.enqueue(body, string(rune('a'+i)))
 	}
 	return w
 }
@@ -93,7 +105,8 @@ func newWorld(s scope) *world {
 func (w *world) newExecution(number int) *execution {
 	e := &execution{world: w, number: number, began: time.Now()}
 	s := settings
-	s.MinDelay, s.MaxDelay, s.Deadline, s.Grace, s.PublishProgress = worldDelay, worldDelay, w.deadline, worldGrace, w.progress
+	s.MinDelay, s.MaxDelay, s.Deadline, s.Grace, s.PublishProgress = worldDelay, worldDelay, w.deadline, w.grace, w.progress
+	s.StartRefreshes = true
 	limit := limiter.New(64) // more than an execution asks for in a second
 	if w.share > 0 {
 		limit = limiter.New(w.share)
@@ -102,7 +115,7 @@ func (w *world) newExecution(number int) *execution {
 	e.poller = &Poller{
 		Settings: s, JobQueueURL: jobQueue, DeadLetterQueueURL: deadLetterQueue,
 		JobKind: milvus.ExternalCollection, EventBusName: "bus", EventSource: "refresh-poller",
-		Cluster: e, Tokens: e, SQS: e, EventBridge: e, Limiter: limit,
+		Cluster: e, Refreshes: e, Tokens: e, SQS: e, EventBridge: e, Limiter: limit,
 		Log: slog.New(slog.DiscardHandler), Metrics: io.Discard, Stack: "stack-1",
 	}
 	if w.mutant.build != nil {
@@ -111,23 +124,29 @@ func (w *world) newExecution(number int) *execution {
 	return e
 }
 
-// enqueue returns the message, which may be one that can't be read.
-func (w *world) enqueue(body, id string) *delivery {
+// enqueue has a producer send a message, which may be one that can't be read.
+func (w *world) enqueue(body, id string) {
 	now := time.Now()
 	d := &delivery{name: id, modelMessage: modelMessage{id: id, body: body, sent: now, visible: now}}
 	d.message, _ = watch.Parse(body, id, now, milvus.ExternalCollection)
 	w.queue = append(w.queue, d)
-	return d
+	if d.read() {
+		w.watches = append(w.watches, d.message)
+		w.origins = append(w.origins, ledger.OriginOf(d.message))
+	}
 }
 
-// sendOn enqueues a message of a watch. It comes late rather than between the
+// read reports whether the message can be read.
+func (d *delivery) read() bool { return d.message.Watch.ID != "" }
+
+// sendOn enqueues a message of a watch, for an execution. It comes late rather than between the
 // moments at which all else happens.
-func (w *world) sendOn(body string, message watch.Message, delay time.Duration) {
-	w.count++
-	now, id := time.Now(), strconv.Itoa(w.count)
+func (w *world) sendOn(e *execution, body string, message watch.Message, delay time.Duration) {
+	w.sent++
+	now, id := time.Now(), strconv.Itoa(w.sent)
 	since := now.Add(delay).Sub(message.Watch.Since)
 	delay += (worldDelay - since%worldDelay) % worldDelay
-	w.queue = append(w.queue, &delivery{name: id, message: message, modelMessage: modelMessage{id: id, body: body, sent: now, visible: now.Add(delay)}})
+	w.queue = append(w.queue, &delivery{name: id, message: message, lineage: e.lineage(message), modelMessage: modelMessage{id: id, body: body, sent: now, visible: now.Add(delay)}})
 }
 
 func (w *world) Choices() int {

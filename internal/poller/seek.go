@@ -46,6 +46,9 @@ func (a asker) seek(ctx context.Context, of milvus.Collection, sharing []*item) 
 	if len(starting) == 0 {
 		return
 	}
+	var cancel context.CancelFunc
+	a.starts, cancel = context.WithDeadline(a.starts, a.lastStart(starting))
+	defer cancel()
 	answer := a.start(ctx, of)
 	if answer.failed(milvus.Busy) {
 		a.join(ctx, of, list.Clock, answer, starting)
@@ -55,6 +58,17 @@ func (a asker) seek(ctx context.Context, of milvus.Collection, sharing []*item) 
 	for _, it := range starting {
 		it.answer = answer
 	}
+}
+
+// lastStart is when the last deadline of the messages comes: the limit may put a start
+// off, and a refused one is asked for once more.
+func (a asker) lastStart(starting []*item) (last time.Time) {
+	for _, it := range starting {
+		if at := a.p.Settings.deadline(it.message); at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // listed reports whether the collection's jobs are known.
