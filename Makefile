@@ -145,7 +145,7 @@ soak: ## check that memory stays flat over SOAK_BATCHES (100000)
 
 # LAMBDA_UNDER may be a program that limits the one behind it, as systemd-run does.
 .PHONY: lambda
-lambda: ## treat the poller's binary as Lambda may: frozen, killed, slow, full
+lambda: ## treat the poller's binary as Lambda may: frozen, killed, slow
 	LAMBDA_FROZEN=6m LAMBDA_TIMEOUT=30s go test -count=1 -timeout 15m -v -run 'Frozen|Killed|Slow|Memory' ./functions/poller
 
 .PHONY: load
@@ -164,7 +164,7 @@ explore: ## run every schedule with at most EXPLORE_FAULTS (2) faults
 
 PACKAGES ?=
 .PHONY: mutate
-mutate: ## find what the tests do not notice: PACKAGES="ledger watch" for some
+mutate: ## find what the tests do not notice, in all PACKAGES or some
 	@go -C $(TOOLS) run ./mutate "$(CURDIR)" $(PACKAGES)
 
 .PHONY: simulate

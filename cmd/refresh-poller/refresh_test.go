@@ -93,35 +93,6 @@ func TestACollectionThatIsNamedTwiceIsRefreshedOnce(t *testing.T) {
 	}
 }
 
-// A collection may have another name: an alias.
-func TestTwoCollectionsThatOneJobServesBothEnd(t *testing.T) {
-	t.Parallel()
-	const others = "7"
-	cluster, environ := books(t, simcluster.Job{})
-	names := []string{"ext_authors", "ext_writers"}
-	for _, name := range names {
-		busy := simcluster.Failure(703, "task duplicates: refresh job "+others+" is already in progress for collection ext_authors")
-		cluster.AddCollection(simcluster.Collection{Name: name, Database: "library", StartFaults: []simcluster.Answer{busy}})
-	}
-	// After the beginning by more than the margin of the rule, and before the start.
-	time.AfterFunc(3500*time.Millisecond, func() { cluster.Add(simcluster.Job{ID: others, RunsFor: 3 * time.Second}) })
-	got := runToEnd(t, environ, append([]string{"refresh"}, names...)...)
-	all := details(t, got.stdout)
-	if got.status != exitCompleted || len(all) != 2 {
-		t.Fatalf("status %d\n%s%s", got.status, got.stdout, got.stderr)
-	}
-	for _, detail := range all {
-		if detail.JobID != others || !detail.Watch.Joined || detail.State != simcluster.Completed {
-			t.Error(detail.JSON())
-		}
-	}
-	for _, name := range names {
-		if !strings.Contains(got.stderr, "  "+name+"          poll") {
-			t.Errorf("no line is of %s:\n%s", name, got.stderr)
-		}
-	}
-}
-
 func TestARefreshThatOnlyItsUserCanHelpEndsAtOnce(t *testing.T) {
 	denied, denying := books(t, simcluster.Job{})
 	denied.AddCollection(simcluster.Collection{Name: "ext_books", Database: "library", StartFaults: []simcluster.Answer{
