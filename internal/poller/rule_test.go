@@ -72,7 +72,7 @@ func TestTheRule(t *testing.T) {
 		"by a clock that is ahead, after":               {asking(nil), ahead, []milvus.Listed{listed("1", done, time.Hour+margin)}, time.Minute, serve, "1", never},
 		"a job that does not say when it began":         {asking(nil), told, []milvus.Listed{{ID: "1", Job: milvus.Job{State: done, Outcome: milvus.Succeeded}}}, time.Minute, start, "", never},
 		"a message that was just sent":                  {asking(nil), told, nil, 0, wait, "", settled},
-		"a message just before the margin has passed":   {asking(nil), told, nil, settled - 1, wait, "", settled},
+		"a message just before the margin has passed":   {asking(nil), told, nil, 4*time.Second - 1, wait, "", 4 * time.Second},
 		"a message when the margin has passed":          {asking(nil), told, nil, settled, start, "", never},
 		"a message from the future":                     {asking(nil), told, nil, -time.Minute, wait, "", settled},
 		"at the deadline":                               {asking(nil), told, nil, 24 * time.Hour, wait, "", never},

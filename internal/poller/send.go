@@ -26,7 +26,7 @@ const (
 	maxMessageBytes = 1 << 20
 	// maxEventBytes bounds all entries of a call together (Amazon EventBridge
 	// API Reference, PutEvents: less than 1 MB).
-	maxEventBytes = 1_000_000 - 1
+	maxEventBytes = 999_999
 	// maxTraceHeader bounds that of an entry, in characters (Amazon EventBridge API
 	// Reference, PutEventsRequestEntry).
 	maxTraceHeader = 500
