@@ -80,9 +80,11 @@ follow: $(LOCAL) ## follow the watches of the deployed stack: STACK=refresh-poll
 # A module of its own: what it needs, the product does not.
 TOOLS := cmd/tools
 
+# Many tests of the program wait for real seconds, so more of them run at once than
+# there are cores.
 .PHONY: test
 test: ## run the tests and print the coverage of internal
-	go test $(RACE) -shuffle=on -coverpkg=./internal/... -coverprofile=coverage.out ./...
+	go test $(RACE) -shuffle=on -parallel 8 -coverpkg=./internal/... -coverprofile=coverage.out ./...
 	go -C $(TOOLS) test $(RACE) -shuffle=on ./...
 	@go tool cover -func=coverage.out | awk '/^total:/ { sub("%", "", $$3); print "statement coverage of internal: " $$3 " %"; exit $$3 < 90 }'
 

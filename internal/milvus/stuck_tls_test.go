@@ -49,7 +49,8 @@ func (u upTo) Write(text []byte) (int, error) {
 // number of those that it has opened.
 func pipeTo(t *testing.T, roots *authority.Authority, http2 bool, serve func(net.Conn)) (c *Client, opened *atomic.Int32) {
 	var serving sync.WaitGroup
-	t.Cleanup(serving.Wait)
+	serving.Add(1) // or the first Go would race with Wait: a describe may end before its dial
+	t.Cleanup(func() { serving.Done(); serving.Wait() })
 	opened = new(atomic.Int32)
 	return clientOf("https://127.0.0.1", func(transport *http.Transport) {
 		transport.TLSClientConfig.RootCAs = authority.Pool(roots)
