@@ -16,6 +16,7 @@ import (
 
 // Nothing else finds a mistyped bus: PutEvents answers as if it were there.
 func TestOnlyAStackWhoseNamedBusExistsIsDeployed(t *testing.T) {
+	t.Parallel()
 	build(t)
 	deployOn := func(t *testing.T, bus string) (map[string]deployment, error) {
 		e := startEmulator(t)
@@ -43,6 +44,7 @@ func TestOnlyAStackWhoseNamedBusExistsIsDeployed(t *testing.T) {
 // Two clusters may have jobs of the same id. The patterns are those of
 // docs/deploy.md.
 func TestTwoStacksOnOneBusAreToldApart(t *testing.T) {
+	t.Parallel()
 	stacks := deployAll(t, map[string]order{
 		"refresh-poller-books":  {"token-books", "token-books", parameters{"EventBusName": namedBus, "EventSource": "refresh-poller.books"}, nil},
 		"refresh-poller-orders": {"token-orders", "token-orders", parameters{"EventBusName": namedBus, "EventSource": "refresh-poller.orders"}, nil},

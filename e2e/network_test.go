@@ -18,6 +18,7 @@ import (
 // moto has a default VPC with subnets. It makes no rules of what may leave a group:
 // internal/tests/stack reads them.
 func TestThePrivateNetworkIsDeployed(t *testing.T) {
+	t.Parallel()
 	e := startEmulator(t)
 	describe := func(what, query string, into any) {
 		t.Helper()
@@ -50,6 +51,7 @@ func TestThePrivateNetworkIsDeployed(t *testing.T) {
 
 // The commands as they stand in the document, with what a file may have in it.
 func TestTheDocumentedSecretHoldsTheFilesAndLeavesNone(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../docs/deploy.md")
 	if err != nil {
 		t.Fatal(err)
@@ -69,9 +71,6 @@ func TestTheDocumentedSecretHoldsTheFilesAndLeavesNone(t *testing.T) {
 	}
 	e := startEmulator(t)
 	secrets := secretsmanager.NewFromConfig(e.client())
-	if _, err := secrets.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: new("refresh-poller/token"), SecretString: new("user:password")}); err != nil {
-		t.Fatal(err)
-	}
 	sh := exec.Command("sh", "-ec", "(umask 077"+strings.Replace(commands, "rm secret.json", "stat -c %a secret.json; rm secret.json", 1))
 	sh.Dir, sh.Env = dir, append(e.environ(), "PATH="+awsCLI(t, e)+":"+os.Getenv("PATH"))
 	if said, err := sh.CombinedOutput(); err != nil || !strings.HasSuffix(string(said), "\n600\n") {

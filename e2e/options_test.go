@@ -14,6 +14,7 @@ import (
 // One stack asks for nothing and one for all. moto forgets tracing and the key of
 // a log group; the tests of the template read them there.
 func TestTheOptionsOfAStackReachItsResources(t *testing.T) {
+	t.Parallel()
 	const (
 		key      = "arn:aws:kms:" + region + ":" + account + ":key/1234abcd-12ab-34cd-56ef-1234567890ab"
 		boundary = "arn:aws:iam::" + account + ":policy/boundary"

@@ -17,6 +17,7 @@ import (
 // The commands as they stand in the runbook, by whichever AWS CLI there is:
 // version 1 and 2 differ in how they read a payload.
 func TestTheRunbooksLoopHandsAnEventOverAgain(t *testing.T) {
+	t.Parallel()
 	runbook, err := os.ReadFile("../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)
